@@ -1,0 +1,81 @@
+"""Notebooks in, policy briefs out: every sentence tied to an estimate.
+
+The face of the package: what a notebook needs, loaded when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evidence.errors import EvidenceError as EvidenceError
+    from evidence.exhibits import draw as draw
+    from evidence.exhibits import figure_coefficients as figure_coefficients
+    from evidence.exhibits import say_findings as say_findings
+    from evidence.exhibits import show as show
+    from evidence.exhibits import table_findings as table_findings
+    from evidence.findings import state as state
+    from evidence.measures import score_measures as score_measures
+    from evidence.models import fit as fit
+    from evidence.models import fit_specifications as fit_specifications
+    from evidence.models import list_estimates as list_estimates
+    from evidence.models import list_within_shares as list_within_shares
+    from evidence.neck import write_neck as write_neck
+    from evidence.panel import build_panel as build_panel
+    from evidence.sources import list_sources as list_sources
+    from evidence.sources import read_sources as read_sources
+    from evidence.study import load_study as load_study
+    from evidence.study import select_case as select_case
+
+_ROOM = {
+    "EvidenceError": "errors",
+    "build_panel": "panel",
+    "draw": "exhibits",
+    "figure_coefficients": "exhibits",
+    "fit": "models",
+    "fit_specifications": "models",
+    "list_estimates": "models",
+    "list_sources": "sources",
+    "list_within_shares": "models",
+    "load_study": "study",
+    "read_sources": "sources",
+    "say_findings": "exhibits",
+    "score_measures": "measures",
+    "select_case": "study",
+    "show": "exhibits",
+    "state": "findings",
+    "table_findings": "exhibits",
+    "write_neck": "neck",
+}
+
+__all__ = [
+    "EvidenceError",
+    "build_panel",
+    "draw",
+    "figure_coefficients",
+    "fit",
+    "fit_specifications",
+    "list_estimates",
+    "list_sources",
+    "list_within_shares",
+    "load_study",
+    "read_sources",
+    "say_findings",
+    "score_measures",
+    "select_case",
+    "show",
+    "state",
+    "table_findings",
+    "write_neck",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM:
+        raise AttributeError(f"module 'evidence' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"evidence.{_ROOM[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

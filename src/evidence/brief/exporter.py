@@ -1,0 +1,110 @@
+"""nbconvert's door: ``jupyter nbconvert --to brief`` on an executed notebook."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.exporters.templateexporter import TemplateExporter
+from traitlets import default
+
+from evidence.brief.fonts import embed_font
+from evidence.brief.model import compose
+from evidence.disclosure import Cleared, clear, scan_bytes
+from evidence.errors import BriefError
+from evidence.neck import read_neck
+from evidence.study import load_study
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+class BriefExporter(TemplateExporter):
+    """Export the brief of the run that a notebook belongs to.
+
+    The notebook's own cells are not read: only what is cleared of its neck is shown.
+    """
+
+    export_from_notebook = "Policy brief"
+    output_mimetype = "text/html"
+
+    @default("file_extension")
+    def _file_extension_default(self) -> str:
+        return ".html"
+
+    @default("template_name")
+    def _template_name_default(self) -> str:
+        return "brief"
+
+    @default("extra_template_basedirs")
+    def _extra_template_basedirs_default(self) -> list[str]:
+        return [str(TEMPLATES)]
+
+    def _create_environment(self) -> Any:
+        environment = super()._create_environment()
+        environment.autoescape = True
+        return environment
+
+    def from_notebook_node(
+        self, nb: Any, resources: Any = None, **kw: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """Clear the notebook's neck and write the page.
+
+        Raises
+        ------
+        BriefError
+            Where the notebook is no record of a run.
+        DisclosureError
+            Where the gate refuses.
+        """
+        folder = Path((resources or {}).get("metadata", {}).get("path") or ".")
+        return self.from_cleared(_clear_notebook(nb, folder), "en", resources)
+
+    def from_cleared(
+        self, cleared: Cleared, language: str, resources: Any = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Write the page of a cleared neck, scanned byte by byte.
+
+        Raises
+        ------
+        DisclosureError
+            Where an identifier or a path stands in the page.
+        """
+        model = compose(cleared, language)
+        css = _style(model)
+        digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+        shared = {**(resources or {}), "brief": model, "css": css, "css_hash": digest}
+        page, made = super().from_notebook_node(nbformat.v4.new_notebook(), shared)
+        scan_bytes(page.encode("utf-8"), cleared, f"brief.{language}.html")
+        return page, made
+
+
+def _clear_notebook(notebook: Any, folder: Path) -> Cleared:
+    identity = notebook.metadata.get("evidence")
+    if not identity or not (folder / "findings.json").is_file():
+        raise BriefError(
+            "notebook",
+            seen="no trace of a run (metadata 'evidence', and the neck beside the notebook)",
+            expected="a notebook that evidence has executed",
+            do="Run the study, then convert reports/internal/<slug>/cases/<case>/<notebook>/"
+            "<notebook>.ipynb; or call evidence brief.",
+        )
+    studies = [parent for parent in folder.resolve().parents if parent.name == "reports"]
+    root = studies[0].parent if studies else Path.cwd()
+    study = load_study(root / "notebooks" / "studies" / f"{identity['study']}.toml")
+    return clear(read_neck(folder), study)
+
+
+def _style(model: dict[str, Any]) -> str:
+    text = (TEMPLATES / "brief" / "brief.css").read_text(encoding="utf-8")
+    return text.replace("FONT_ADDRESS", embed_font(_characters(model)))
+
+
+def _characters(value: Any) -> str:
+    if isinstance(value, dict):
+        return "".join(_characters(item) for item in value.values())
+    if isinstance(value, list):
+        return "".join(_characters(item) for item in value)
+    return value if isinstance(value, str) and not value.startswith("data:") else ""

@@ -1,0 +1,258 @@
+"""The brief before it has a format: every text of the page, in one language."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+from evidence.disclosure import Cleared, fingerprint
+from evidence.errors import BriefError
+from evidence.exhibits import Exhibit, describe, draw, tabulate, words_of
+from evidence.language import (
+    capitalise,
+    check_prose,
+    fill,
+    finding_fields,
+    format_number,
+    name_unit,
+    say,
+    word_finding,
+)
+from evidence.study import Prose, Study
+
+_MOST_MESSAGES = 4
+_MOST_HASHES = 3
+
+
+def compose(cleared: Cleared, language: str) -> dict[str, Any]:
+    """Compose the brief of a cleared neck.
+
+    Returns
+    -------
+    dict
+        Plain texts and SVG data addresses, ready for any template.
+
+    Raises
+    ------
+    BriefError
+        Where what was cleared has changed since.
+    LanguageError
+        Where prose types a number, or a message is missing.
+    """
+    study, neck = cleared.study, cleared.neck
+    if fingerprint(neck, study) != cleared.sha256:
+        raise BriefError(
+            study.slug,
+            seen="numbers that differ from those cleared",
+            expected=cleared.sha256,
+            do="Clear the run again.",
+        )
+    check_text(study)
+    lead = _entries(cleared)[0]
+    words = words_of(study, language, lead)
+    prose = _fill_prose(cleared, language)
+    title = prose.title or word_finding(language, "title", lead, words)
+    simulated = lead["simulated"]
+    heading = say(language, "brief.simulated_title", title=title) if simulated else title
+    return {
+        "slug": study.slug,
+        "language": language,
+        "simulated": simulated,
+        "kicker": say(language, "brief.kicker_simulated" if simulated else "brief.kicker"),
+        "title": heading,
+        "question": study.heading.question,
+        "messages": _messages(cleared, language),
+        "background": prose.background,
+        "figure": _figure(cleared, language),
+        "table": _table(cleared, language),
+        "how": _how(cleared, language),
+        "certainty": _certainty(cleared, language),
+        "grade": _lead_finding(cleared)["grade"]["label"],
+        "limits": list(prose.limits),
+        "source": _source(cleared, language),
+        "words": {
+            key: say(language, f"brief.{key}")
+            for key in ("skip", "question", "key_messages", "background", "evidence", "how",
+                        "certainty", "limits", "source", "simulated", "data_table",
+                        "table_region")
+        },
+    }  # fmt: skip
+
+
+def check_text(study: Study) -> None:
+    """Check every text that an author wrote into a study: no number may be typed.
+
+    Raises
+    ------
+    LanguageError
+        Naming file, key and number.
+    """
+    file = study.path.name
+    texts = {"study.title": study.heading.title, "study.question": study.heading.question}
+    for language, prose in study.brief.text.items():
+        place = f"brief.text.{language}"
+        texts |= {f"{place}.title": prose.title, f"{place}.background": prose.background}
+        texts |= {f"{place}.limits[{n}]": text for n, text in enumerate(prose.limits, 1)}
+    for number, variable in enumerate(study.variables, 1):
+        place = f"variables[{number}]"
+        texts |= {f"{place}.label.{k}": text for k, text in variable.label.items()}
+        texts |= {f"{place}.noun.{k}": " ".join(pair) for k, pair in variable.noun.items()}
+        if variable.role == "outcome":
+            texts[f"{place}.unit"] = variable.unit
+    for case in study.cases:
+        texts |= {f"cases: {case.id}, name.{k}": text for k, text in case.label.items()}
+    for key, text in texts.items():
+        check_prose(text, f"{file}: {key}")
+
+
+def _entries(cleared: Cleared) -> list[dict[str, Any]]:
+    """Find one entry a claim, in the study's order: its comparison, else its finding."""
+    found = []
+    for claim in cleared.study.claims:
+        group = [e for e in cleared.neck.findings if e["claim"] == claim.id]
+        comparisons = [e for e in group if e["kind"] == "comparison"]
+        found += (comparisons or group)[:1]
+    return found
+
+
+def _lead_finding(cleared: Cleared) -> dict[str, Any]:
+    """Find what the first message rests on: a finding that sees a difference, if any."""
+    claim = _entries(cleared)[0]["claim"]
+    findings = [e for e in cleared.neck.findings if e["kind"] == "finding"]
+    return max((e for e in findings if e["claim"] == claim), key=lambda e: e["grade"]["level"])
+
+
+def _messages(cleared: Cleared, language: str) -> list[str]:
+    return [
+        word_finding(language, "sentence", entry, words_of(cleared.study, language, entry))
+        for entry in _entries(cleared)[:_MOST_MESSAGES]
+    ]
+
+
+def _fill_prose(cleared: Cleared, language: str) -> Prose:
+    prose = cleared.study.brief.text.get(language, Prose())
+    fields = {entry["id"]: finding_fields(language, entry) for entry in cleared.neck.findings}
+    where = f"{cleared.study.path.name}: brief.text.{language}"
+    return replace(
+        prose,
+        title=fill(prose.title, fields, where),
+        background=fill(prose.background, fields, where),
+        limits=tuple(fill(text, fields, where) for text in prose.limits),
+    )
+
+
+def _exhibit(cleared: Cleared, kind: str) -> Exhibit:
+    for exhibit in cleared.neck.exhibits:
+        if exhibit.specification["kind"] == kind:
+            return exhibit
+    raise BriefError(
+        cleared.study.slug,
+        seen=f"no exhibit of kind '{kind}'",
+        expected="one, written by the notebook",
+        do="Give it to ev.write_neck in the notebook.",
+    )
+
+
+def _figure(cleared: Cleared, language: str) -> dict[str, Any]:
+    study, exhibit = cleared.study, _exhibit(cleared, "coefficients")
+    first = exhibit.rows[0]
+    words = words_of(study, language, first)
+    several = exhibit.data["exposure"].nunique() > 1
+    kind = "figure.subtitle" if exhibit.data["reference"].isna().all() else "figure.subtitle_truth"
+    level = format_number(language, 100 * exhibit.specification["conf_level"], decimals=0)
+    unit = capitalise(name_unit(language, first["unit"]))
+    return {
+        "title": say(language, "figure.title_several" if several else "figure.title", **words),
+        "subtitle": say(language, kind, unit_capital=unit, conf_level=level),
+        "alt": describe(study, language, exhibit),
+        "wide": _svg_address(draw(exhibit, study, language, "wide")),
+        "narrow": _svg_address(draw(exhibit, study, language, "narrow")),
+        "table": _laid_out(study, language, exhibit),
+        "source": _source_line(cleared, language, list(exhibit.data["finding"])),
+    }
+
+
+def _table(cleared: Cleared, language: str) -> dict[str, Any]:
+    exhibit = _exhibit(cleared, "findings")
+    several = exhibit.data["case"].nunique() > 1
+    level = format_number(language, 100 * exhibit.specification["conf_level"], decimals=0)
+    return {
+        "caption": say(language, "table.caption_cases" if several else "table.caption"),
+        **_laid_out(cleared.study, language, exhibit),
+        "note": say(language, "table.note", conf_level=level) if several else "",
+    }
+
+
+def _laid_out(study: Study, language: str, exhibit: Exhibit) -> dict[str, Any]:
+    head, body = tabulate(study, language, exhibit)
+    rows = [[{"text": text, "direction": direction} for text, direction in row] for row in body]
+    return {"head": head, "body": rows}
+
+
+def _how(cleared: Cleared, language: str) -> list[str]:
+    words = words_of(cleared.study, language, _entries(cleared)[0])
+    findings = [e for e in cleared.neck.findings if e["kind"] == "finding"]
+    designs = dict.fromkeys(e["design"] for e in findings if e["direction"] != "refused")
+    told = [say(language, f"how.{design}", **words) for design in designs]
+    told.append(say(language, "how.clusters", **words))
+    if any(e["direction"] == "refused" for e in findings):
+        told.append(say(language, "how.refused"))
+    return told
+
+
+def _certainty(cleared: Cleared, language: str) -> str:
+    finding = _lead_finding(cleared)
+    words = words_of(cleared.study, language, finding)
+    reasons = [say(language, f"reason.{name}", **words) for name in finding["grade"]["reasons"]]
+    label = say(language, f"grade.{finding['grade']['label']}")
+    told = finding["direction"] in {"decrease", "increase"}
+    cases = _entries(cleared)[0]["kind"] == "comparison" and told
+    message = "brief.certainty_cases" if cases else "brief.certainty_line"
+    return say(language, message, grade=label, reasons="; ".join(reasons))
+
+
+def _source_line(cleared: Cleared, language: str, ids: list[str]) -> str:
+    findings = [e for e in cleared.neck.findings if e["id"] in ids]
+    largest = {(e["case"]): e for e in sorted(findings, key=lambda e: e["nobs"])}
+    words = words_of(cleared.study, language, findings[0])
+    return say(
+        language,
+        "brief.source_line",
+        citation="; ".join(cleared.neck.protected["citations"].values()),
+        nobs=format_number(language, sum(e["nobs"] for e in largest.values()), decimals=0),
+        n_entities=format_number(
+            language, sum(e["n_entities"] for e in largest.values()), decimals=0
+        ),
+        nouns=words["nouns"],
+        first_period=str(min(e["first_period"] for e in findings)),
+        last_period=str(max(e["last_period"] for e in findings)),
+    )
+
+
+def _source(cleared: Cleared, language: str) -> list[str]:
+    neck, study = cleared.neck, cleared.study
+    everything = [e["id"] for e in neck.findings if e["kind"] == "finding"]
+    hashes = {
+        f"{name} {digest[:12]}" for e in neck.findings for name, digest in e.get("data", {}).items()
+    }
+    lines = [_source_line(cleared, language, everything)]
+    left_out = neck.protected["items_left_out"]
+    if left_out:
+        points = dict.fromkeys(item.rpartition(".")[0] for item in left_out)
+        items = ", ".join(point.replace("_", " ") for point in points)
+        lines.append(say(language, "brief.left_out", items=items))
+    digest = hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()[:12]
+    shown = ", ".join(sorted(hashes)) if len(hashes) <= _MOST_HASHES else digest
+    lines.append(
+        say(language, "brief.fingerprint", hashes=shown, study=f"{study.path.name} "
+            f"{study.sha256[:12]}")
+    )  # fmt: skip
+    lines.append(say(language, "brief.reproduce", slug=study.slug, version=version("evidence")))
+    return lines
+
+
+def _svg_address(svg: bytes) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")

@@ -1,0 +1,442 @@
+"""Findings become exhibits: data with a specification, drawn last.
+
+An exhibit holds aggregated rows and the count of contributors behind each, never
+microdata and no words. ``draw`` makes a picture of it in a language and a width.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+
+from evidence.errors import ExhibitError
+from evidence.findings import Finding, as_entry
+from evidence.language import (
+    capitalise,
+    format_amount,
+    format_interval,
+    format_number,
+    name_unit,
+    say,
+    shown_decimals,
+    word_finding,
+)
+from evidence.study import Study
+
+Width = Literal["wide", "narrow"]
+
+INK, BLUE, MUTED, GREY, GRID = "#1b2530", "#00558c", "#4f5a64", "#c3cad1", "#d9dee3"
+_INCHES = {"wide": 7.0, "narrow": 3.55}
+_FONT = "NotoSans[wght].ttf"
+COLUMNS = ("finding", "claim", "case", "design", "direction", "outcome", "exposure", "estimate",
+           "conf_low", "conf_high", "unit", "reference", "contributors")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """A figure or table before it is drawn.
+
+    ``data`` has the columns ``COLUMNS``, a row a finding; ``contributors`` counts the
+    protected units behind the row, ``reference`` is a simulation's true effect.
+    ``specification`` holds ``kind`` and what the drawing needs.
+    """
+
+    id: str
+    specification: dict[str, Any]
+    data: pd.DataFrame
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The data, a mapping a row."""
+        return [{str(k): v for k, v in row.items()} for row in self.data.to_dict("records")]
+
+
+def figure_coefficients(findings: tuple[Finding, ...]) -> Exhibit:
+    """Show the estimates that share outcome and unit with the first estimated claim.
+
+    Raises
+    ------
+    ExhibitError
+        Where no finding has an estimate.
+    """
+    rows = _rows(findings)
+    shown = rows[rows["estimate"].notna()]
+    if shown.empty:
+        raise ExhibitError(
+            "figure_coefficients",
+            seen="no finding with an estimate",
+            expected="at least one",
+            do="Give the study a claim that its design can speak about.",
+        )
+    first = shown.iloc[0]
+    alike = shown[(shown["outcome"] == first["outcome"]) & (shown["unit"] == first["unit"])]
+    return Exhibit(
+        "coefficients",
+        {"kind": "coefficients", "conf_level": findings[0].conf_level},
+        alike.reset_index(drop=True),
+    )
+
+
+def table_findings(findings: tuple[Finding, ...]) -> Exhibit:
+    """Show every claim: estimate, interval, contributors.
+
+    Raises
+    ------
+    ExhibitError
+        Where there is no finding.
+    """
+    if not findings:
+        raise ExhibitError(
+            "table_findings",
+            seen="no finding",
+            expected="at least one",
+            do="Give the study a claim.",
+        )
+    specification = {"kind": "findings", "conf_level": findings[0].conf_level}
+    return Exhibit("findings", specification, _rows(findings))
+
+
+def words_of(study: Study, language: str, row: Mapping[str, Any]) -> dict[str, str]:
+    """Collect a row's labels in a language: outcome, exposure, noun, nouns."""
+    one, many = study.entity.noun.get(language, (study.entity.name, study.entity.name))
+    return {
+        "outcome": _label(study, language, row["outcome"]),
+        "exposure": _label(study, language, row["exposure"]),
+        "noun": one,
+        "nouns": many,
+    }
+
+
+def label_row(study: Study, language: str, exhibit: Exhibit, row: Mapping[str, Any]) -> str:
+    """Label a row by what tells it from its neighbours: place, exposure, design.
+
+    A table names the exposure in any case, a figure has it in its title.
+    """
+    words = words_of(study, language, row)
+    differs = {name: exhibit.data[name].nunique() > 1 for name in ("case", "exposure", "design")}
+    parts = []
+    if differs["case"]:
+        parts.append(_case_label(study, language, row["case"]))
+    if differs["exposure"] or exhibit.specification["kind"] == "findings":
+        parts.append(words["exposure"])
+    if differs["design"]:
+        parts.append(say(language, f"design.{row['design']}", **words))
+    return capitalise(", ".join(parts or [words["exposure"]]))
+
+
+def describe(study: Study, language: str, exhibit: Exhibit) -> str:
+    """Write the alternative text of a figure from the numbers that it shows."""
+    first = exhibit.rows[0]
+    unit = name_unit(language, first["unit"])
+    words = words_of(study, language, first)
+    told = [say(language, "alt.intro", outcome=words["outcome"], unit=unit)]
+    for row in exhibit.rows:
+        decimals = shown_decimals(row)
+        estimate = format_number(language, row["estimate"], decimals=decimals)
+        if pd.isna(row["conf_low"]):
+            continue
+        interval = format_interval(language, row["conf_low"], row["conf_high"], decimals=decimals)
+        kind = "untold" if row["direction"] == "unclear" else "told"
+        label = label_row(study, language, exhibit, row)
+        told.append(say(language, f"alt.{kind}", label=label, estimate=estimate, interval=interval))
+    return " ".join(told)
+
+
+def tabulate(
+    study: Study, language: str, exhibit: Exhibit
+) -> tuple[list[str], list[list[tuple[str, str]]]]:
+    """Lay a table out in a language.
+
+    Returns
+    -------
+    head : list of str
+        Column heads, the first one for the row heads.
+    body : list of list of (text, direction)
+        Row by row; ``direction`` is empty for cells that are no estimate.
+    """
+    several = exhibit.data["case"].nunique() > 1
+    return (_tabulate_cases if several else _tabulate_claims)(study, language, exhibit)
+
+
+def draw(exhibit: Exhibit, study: Study, language: str, width: Width) -> bytes:
+    """Draw a figure as SVG with its text as paths.
+
+    Parameters
+    ----------
+    width : {"wide", "narrow"}
+        7 inches for pages, 3.55 inches for phones (labels above the lines).
+
+    Raises
+    ------
+    ExhibitError
+        Where the exhibit is no figure.
+    """
+    if exhibit.specification["kind"] != "coefficients":
+        raise ExhibitError(
+            f"exhibit '{exhibit.id}'",
+            seen=f"kind '{exhibit.specification['kind']}'",
+            expected="coefficients",
+            do="Tables are laid out, not drawn.",
+        )
+    with sns.axes_style("white", _style()), mpl.rc_context(cast("Any", _style())):
+        figure = _draw_coefficients(exhibit, study, language, width)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def show(exhibit: Exhibit, study: Study, language: str = "en") -> Any:
+    """Show an exhibit in a notebook: a figure, or a table of what it holds."""
+    from IPython.display import SVG
+
+    if exhibit.specification["kind"] == "coefficients":
+        return SVG(data=draw(exhibit, study, language, "wide"))
+    head, body = tabulate(study, language, exhibit)
+    return pd.DataFrame([[text for text, _ in row] for row in body], columns=head)
+
+
+def say_findings(findings: tuple[Finding, ...], study: Study, language: str = "en") -> pd.DataFrame:
+    """Say each finding in a sentence, for the reader of a notebook.
+
+    Returns
+    -------
+    DataFrame
+        Index ``claim``; columns ``sentence``, ``certainty``.
+    """
+    rows = []
+    for finding in findings:
+        entry = as_entry(finding)
+        sentence = word_finding(language, "sentence", entry, words_of(study, language, entry))
+        certainty = say(language, f"grade.{finding.grade.label}")
+        rows.append((finding.claim, sentence, certainty))
+    return pd.DataFrame(rows, columns=["claim", "sentence", "certainty"]).set_index("claim")
+
+
+def _rows(findings: tuple[Finding, ...]) -> pd.DataFrame:
+    rows = [
+        {
+            **{name: getattr(f, name) for name in COLUMNS[1:11]},
+            "finding": f.id,
+            "reference": f.true_effect,
+            "contributors": f.n_entities,
+        }
+        for f in findings
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _label(study: Study, language: str, name: str) -> str:
+    return study.variable(name).label.get(language, name.replace("_", " "))
+
+
+def _case_label(study: Study, language: str, case: str) -> str:
+    found = next((c for c in study.cases if c.id == case), None)
+    return found.label.get(language, case) if found else case
+
+
+def _tabulate_claims(
+    study: Study, language: str, exhibit: Exhibit
+) -> tuple[list[str], list[list[tuple[str, str]]]]:
+    level = format_number(language, 100 * exhibit.specification["conf_level"], decimals=0)
+    nouns = capitalise(words_of(study, language, exhibit.rows[0])["nouns"])
+    head = [
+        say(language, "table.comparison"),
+        say(language, "table.outcome"),
+        say(language, "table.estimate"),
+        say(language, "table.interval", conf_level=level),
+        say(language, "table.entities", nouns=nouns),
+    ]
+    body = []
+    for row in exhibit.rows:
+        words = words_of(study, language, row)
+        interval = ""
+        amount = say(language, "table.not_estimated")
+        if not pd.isna(row["estimate"]):
+            decimals = shown_decimals(row)
+            amount = format_amount(language, row["estimate"], row["unit"], decimals=decimals)
+        if not pd.isna(row["conf_low"]):
+            ends = row["conf_low"], row["conf_high"]
+            interval = format_interval(language, *ends, decimals=decimals)
+        count = format_number(language, row["contributors"], decimals=0)
+        body.append(
+            [
+                (label_row(study, language, exhibit, row), ""),
+                (capitalise(words["outcome"]), ""),
+                (amount, row["direction"]),
+                (interval, row["direction"]),
+                (count, ""),
+            ]
+        )
+    return head, body
+
+
+def _tabulate_cases(
+    study: Study, language: str, exhibit: Exhibit
+) -> tuple[list[str], list[list[tuple[str, str]]]]:
+    data = exhibit.data
+    claims = list(dict.fromkeys(data["claim"]))
+    heads = []
+    for claim in claims:
+        first = next(row for row in exhibit.rows if row["claim"] == claim)
+        words = {k: capitalise(v) for k, v in words_of(study, language, first).items()}
+        words["outcome"] = words_of(study, language, first)["outcome"]
+        unit = name_unit(language, first["unit"])
+        heads.append(f"{say(language, 'table.claim', **words)} ({unit})")
+    nouns = capitalise(words_of(study, language, exhibit.rows[0])["nouns"])
+    head = [say(language, "table.place"), say(language, "table.entities", nouns=nouns), *heads]
+    body = []
+    for case in dict.fromkeys(data["case"]):
+        told = {row["claim"]: row for row in exhibit.rows if row["case"] == case}
+        cells = [_cell(language, told[claim]) for claim in claims]
+        least = min(row["contributors"] for row in told.values())
+        count = format_number(language, least, decimals=0)
+        body.append([(_case_label(study, language, case), ""), (count, ""), *cells])
+    return head, body
+
+
+def _cell(language: str, row: Mapping[str, Any]) -> tuple[str, str]:
+    if pd.isna(row["conf_low"]):
+        return say(language, "table.not_estimated"), row["direction"]
+    decimals = shown_decimals(row)
+    estimate = format_number(language, row["estimate"], decimals=decimals)
+    interval = format_interval(language, row["conf_low"], row["conf_high"], decimals=decimals)
+    return f"{estimate} ({interval})", row["direction"]
+
+
+def font_path() -> Path:
+    """Find the file of Noto Sans (variable, weights 400 to 700) in its package.
+
+    Raises
+    ------
+    ExhibitError
+        Where the package is not installed.
+    """
+    found = importlib.util.find_spec("manimgx_fonts")
+    if found is None or found.origin is None:
+        raise ExhibitError(
+            "fonts",
+            seen="no package manimgx-fonts",
+            expected="the package of the lock file that ships Noto Sans",
+            do="Install the lock file's packages (make setup).",
+        )
+    return Path(found.origin).parent / _FONT
+
+
+@functools.cache
+def _font_family() -> str:
+    fontManager.addfont(str(font_path()))
+    return "Noto Sans"
+
+
+def _style() -> dict[str, Any]:
+    return {
+        "font.family": [_font_family(), "DejaVu Sans"],
+        "font.size": 8.5,
+        "svg.fonttype": "path",
+        "svg.hashsalt": "evidence",
+        "text.color": INK,
+        "axes.labelcolor": MUTED,
+        "xtick.color": INK,
+        "figure.dpi": 100,
+    }
+
+
+def _draw_coefficients(exhibit: Exhibit, study: Study, language: str, width: Width) -> Figure:
+    rows = exhibit.rows
+    labels = [label_row(study, language, exhibit, row) for row in rows]
+    narrow = width == "narrow"
+    height = (0.42 if narrow else 0.34) * len(rows) + 0.75
+    figure = Figure(figsize=(_INCHES[width], height))
+    left = 0.02 if narrow else (_widest(figure, labels) + 0.15) / _INCHES[width]
+    right = 1 - 0.55 / _INCHES[width]
+    bottom = 0.42 / height
+    axes = figure.add_axes((left, bottom, right - left, 1 - bottom - 0.3 / height))
+    places = list(range(len(rows)))[::-1]
+    for place, row, label in zip(places, rows, labels, strict=True):
+        _draw_row(axes, place, row, language)
+        _draw_label(axes, place, label, narrow=narrow)
+    axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
+    axes.set_xlim(*_reach(exhibit.data))
+    axes.set_ylim(-0.6, len(rows) - 0.4 + (0.2 if narrow else 0))
+    axes.set_yticks([])
+    axes.grid(axis="x", color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4 if narrow else 6))
+    axes.xaxis.set_major_formatter(lambda value, _: _tick(language, value))
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlabel(capitalise(name_unit(language, rows[0]["unit"])))
+    _draw_directions(axes, language)
+    sns.despine(ax=axes, left=True, bottom=True)
+    return figure
+
+
+def _reach(data: pd.DataFrame) -> tuple[float, float]:
+    """Choose the axis so that both sides of zero have room for their word."""
+    ends = data[["estimate", "conf_low", "conf_high", "reference"]].astype("float64")
+    low, high = min(0.0, ends.min().min()), max(0.0, ends.max().max())
+    room = 0.2 * (high - low)
+    return min(low - room / 4, -room), max(high + room / 4, room)
+
+
+def _widest(figure: Figure, labels: list[str]) -> float:
+    """Measure the widest label in inches."""
+    texts = [figure.text(0, 0, label) for label in labels]
+    widths = [text.get_window_extent().width / figure.dpi for text in texts]
+    for text in texts:
+        text.remove()
+    return float(max(widths))
+
+
+def _draw_label(axes: Axes, place: int, label: str, *, narrow: bool) -> None:
+    axes.annotate(
+        label, (0, place), (0, 8) if narrow else (-8, 0), textcoords="offset points",
+        ha="left" if narrow else "right", va="bottom" if narrow else "center",
+        xycoords=axes.get_yaxis_transform(), zorder=5,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+    )  # fmt: skip
+
+
+def _draw_row(axes: Axes, place: int, row: Mapping[str, Any], language: str) -> None:
+    told = row["direction"] in {"decrease", "increase"}
+    color = BLUE if told else MUTED
+    if not pd.isna(row["conf_low"]):
+        axes.plot([row["conf_low"], row["conf_high"]], [place, place], color=color, linewidth=1.8)
+    if row.get("reference") is not None and not pd.isna(row["reference"]):
+        axes.plot([row["reference"]], [place], "|", color=INK, markersize=11, zorder=4)
+    axes.plot(
+        [row["estimate"]], [place], "o", color=color, markersize=6, markeredgewidth=1.4,
+        markerfacecolor=color if told else "white", zorder=3,
+    )  # fmt: skip
+    value = format_number(language, row["estimate"], decimals=shown_decimals(row), signed=True)
+    axes.annotate(
+        value, (1, place), (36, 0), xycoords=axes.get_yaxis_transform(), color=color,
+        textcoords="offset points", ha="right", va="center",
+    )  # fmt: skip
+
+
+def _draw_directions(axes: Axes, language: str) -> None:
+    for words, offset, side in (
+        ("\N{LEFTWARDS ARROW} " + say(language, "figure.lower"), -5, "right"),
+        (say(language, "figure.higher") + " \N{RIGHTWARDS ARROW}", 5, "left"),
+    ):
+        axes.annotate(
+            words, (0, 1), (offset, 3), xycoords=axes.get_xaxis_transform(), color=MUTED,
+            textcoords="offset points", ha=side, va="bottom", annotation_clip=False,
+        )  # fmt: skip
+
+
+def _tick(language: str, value: float) -> str:
+    decimals = 0 if float(value).is_integer() else 1
+    return format_number(language, value, decimals=decimals)

@@ -1,0 +1,374 @@
+"""A panel and a specification become a ``Fit``: estimates with their inference.
+
+linearmodels estimates; this room sees to it that the inference is never finer than
+the exposure's level of variation, and names the convention that it used.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from linearmodels.panel import BetweenOLS, PanelOLS, PooledOLS, RandomEffects
+from scipy import stats
+
+from evidence.errors import ModelError
+from evidence.panel import Panel, cluster_column, select_sample, within_share
+from evidence.study import LEVELS, Specification, Study
+
+CONF_LEVEL = 0.95
+FEW_CLUSTERS = 30
+NO_CHANGE = 1e-10
+
+COLUMNS = (
+    "analysis", "case", "specification", "estimator", "outcome", "term", "estimate",
+    "std_error", "statistic", "p_value", "conf_low", "conf_high", "conf_level", "unit",
+    "nobs", "n_entities", "n_periods", "n_clusters", "n_treated_clusters", "level",
+    "cov_type", "small_sample", "role", "reason",
+)  # fmt: skip
+"""Columns of ``estimates.csv``, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Estimates of one specification in one case.
+
+    ``estimates`` has the columns ``COLUMNS``, a row a term; a term that the design
+    cannot estimate has no numbers and a ``reason``. ``within_share`` maps exposure →
+    share of its variance within entities. ``periods`` are the first and last time.
+    """
+
+    specification: Specification
+    case: str
+    estimates: pd.DataFrame
+    within_share: dict[str, float]
+    periods: tuple[int, int]
+    ledger: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class _Inference:
+    level: str
+    cov_type: str
+    small_sample: str
+    n_clusters: int | None
+    df: float
+
+
+def fit(panel: Panel, specification: str, *, case: str = "all") -> Fit:
+    """Fit one specification of the panel's study.
+
+    Convention (unless the role is replication): standard errors clustered at the
+    level of the exposure or coarser, CR1 with the factor G/(G−1)·(n−1)/(n−k) in which
+    entity effects nested in clusters are not counted, t(G−1), entities seen once
+    dropped: the default of R's fixest ≥ 0.13 and Stata's reghdfe. Below 30 clusters
+    the jackknife CR3 (Bell and McCaffrey 2002, eq. 5, delete-one-cluster form) takes
+    its place; with fewer than two treated or two untreated clusters there is no
+    p-value and no interval. Replications keep the published table's unadjusted
+    errors, t(n−k).
+
+    Raises
+    ------
+    ModelError
+        Where inference is asked for at a finer level than the exposure's, or the
+        regressors are collinear, or a control never varies in this design.
+    PanelError
+        Where no row is left, or the clusters' variable is missing.
+    """
+    spec = panel.study.specification(specification)
+    level = guard_level(panel.study, spec)
+    sample = select_sample(panel, spec)
+    absorbed = _absorbed(sample.data, spec)
+    _check_controls(panel.study, spec, absorbed)
+    used = [name for name in spec.regressors if name not in absorbed]
+    estimates = (
+        _estimate(sample, spec, used, level)
+        if any(name in used for name in spec.exposures)
+        else pd.DataFrame(columns=["term"])
+    )
+    frame = _complete(sample, spec, case, level, estimates, absorbed)
+    time = sample.data.index.get_level_values("time")
+    shares = {name: within_share(sample.data, name) for name in spec.exposures}
+    periods = (int(time.min()), int(time.max()))
+    return Fit(spec, case, frame, shares, periods, sample.ledger)
+
+
+def fit_specifications(panel: Panel, notebook: str, *, case: str = "all") -> tuple[Fit, ...]:
+    """Fit every specification that the study gives to a notebook, in file order.
+
+    Raises
+    ------
+    ModelError, PanelError
+        As ``fit``.
+    """
+    wanted = [s.id for s in panel.study.specifications if s.notebook == notebook]
+    return tuple(fit(panel, name, case=case) for name in wanted)
+
+
+def list_estimates(fits: tuple[Fit, ...]) -> pd.DataFrame:
+    """List what was estimated, a row a coefficient, for the reader of a notebook."""
+    shown = ["estimate", "std_error", "conf_low", "conf_high", "nobs", "n_clusters", "cov_type",
+             "role", "reason"]  # fmt: skip
+    frame = pd.concat([fit.estimates for fit in fits])
+    return frame.set_index(["specification", "term"])[shown].round(4)
+
+
+def list_within_shares(fits: tuple[Fit, ...]) -> pd.DataFrame:
+    """List how much of each exposure's variance is within entities (0 to 1)."""
+    shares = {fit.specification.id: fit.within_share for fit in fits}
+    return pd.DataFrame(shares).T.rename_axis("specification").round(3)
+
+
+def guard_level(study: Study, spec: Specification) -> str:
+    """Decide the level of inference: the exposure's own, or a coarser one.
+
+    Raises
+    ------
+    ModelError
+        Where the specification asks for a level finer than an exposure's.
+    """
+    if spec.role == "replication":
+        return ""
+    rank = {name: LEVELS.index(name) for name in LEVELS}
+    declared = [study.variable(name).level for name in spec.exposures]
+    needed = max([study.entity.level, *declared], key=lambda name: rank[name])
+    if needed == "factory-cycle":
+        needed = "factory"
+    asked = spec.clusters or needed
+    if rank[asked] < rank[needed]:
+        raise ModelError(
+            f"{study.path.name}: specification '{spec.id}', clusters",
+            seen=f"'{asked}', finer than the level at which {', '.join(spec.exposures)} varies",
+            expected=f"'{needed}' or coarser",
+            do="Remove 'clusters' or name a coarser level: a value copied to many rows "
+            "is still one value, and its standard error must not shrink.",
+        )
+    return asked
+
+
+def _absorbed(data: pd.DataFrame, spec: Specification) -> dict[str, str]:
+    """Say which regressors have nothing left to estimate from, and why."""
+    gone = {}
+    for name in spec.regressors:
+        values = data[name].astype("float64")
+        if values.nunique() < 2:
+            gone[name] = f"{name} has one and the same value in every row of the sample"
+        elif spec.estimator != "fixed_effects" or "entity" not in spec.effects:
+            continue
+        elif within_share(data, name) < NO_CHANGE:
+            gone[name] = f"{name} never changes within an entity: its within share is 0"
+    return gone
+
+
+def _check_controls(study: Study, spec: Specification, absorbed: dict[str, str]) -> None:
+    for name in spec.controls:
+        if name in absorbed:
+            raise ModelError(
+                f"{study.path.name}: specification '{spec.id}', controls",
+                seen=absorbed[name],
+                expected="controls that the design can use",
+                do=f"Take {name} out of this specification's controls.",
+            )
+
+
+def _estimate(sample: Panel, spec: Specification, used: list[str], level: str) -> pd.DataFrame:
+    data = sample.data
+    outcome = data[spec.outcome].astype("float64")
+    exog = _design(data, spec, used)
+    run = _runner(spec)
+    if spec.role == "replication":
+        result = _call(sample, spec, run, outcome, exog, {"cov_type": "unadjusted"})
+        inference = _Inference("", "unadjusted", "n/(n-k)", None, float(result.df_resid))
+        return _tidy(sample, spec, used, result.params, result.std_errors, inference)
+    clusters = data[cluster_column(sample.study, level)].rename("clusters")
+    groups = int(clusters.nunique())
+    if groups < 2:
+        raise ModelError(
+            f"{sample.study.path.name}: specification '{spec.id}'",
+            seen=f"a single {level} to cluster on",
+            expected="two or more",
+            do="Add data of other units; from a single one nothing can be inferred.",
+        )
+    options = _clustered(spec, clusters)
+    result = _call(sample, spec, run, outcome, exog, options)
+    if groups < FEW_CLUSTERS:
+        errors = _jackknife(sample, spec, run, outcome, exog, clusters, result.params)
+        inference = _Inference(level, "CR3", "jackknife", groups, groups - 1)
+    else:
+        errors = result.std_errors * _nested_factor(data, spec, exog, clusters)
+        inference = _Inference(level, "CR1", "fixest", groups, groups - 1)
+    return _tidy(sample, spec, used, result.params, errors, inference)
+
+
+def _design(data: pd.DataFrame, spec: Specification, used: list[str]) -> pd.DataFrame:
+    """Build the regressors: absorbed effects stay out, others come as dummies."""
+    exog = data[used].astype("float64")
+    if spec.estimator != "fixed_effects":
+        exog = exog.assign(const=1.0)
+        if "time" in spec.effects:
+            time = data.index.get_level_values("time")
+            dummies = pd.get_dummies(time, prefix="time", drop_first=True, dtype=float)
+            exog = exog.join(dummies.set_index(exog.index))
+    return exog
+
+
+def _runner(spec: Specification) -> Callable[..., Any]:
+    if spec.estimator == "fixed_effects":
+        effects = {f"{name}_effects": True for name in spec.effects}
+        return lambda outcome, exog, options: PanelOLS(outcome, exog, **effects).fit(**options)
+    model = {"pooled_ols": PooledOLS, "between": BetweenOLS, "random_effects": RandomEffects}
+    chosen = model[spec.estimator]
+    return lambda outcome, exog, options: chosen(outcome, exog).fit(**options)
+
+
+def _clustered(spec: Specification, clusters: pd.Series) -> dict[str, Any]:
+    codes = pd.DataFrame({"clusters": pd.factorize(clusters)[0]}, index=clusters.index)
+    options = {"cov_type": "clustered", "clusters": codes, "group_debias": True}
+    if spec.estimator == "fixed_effects":
+        options |= {"auto_df": False, "count_effects": False}
+    return options
+
+
+def _nested_factor(
+    data: pd.DataFrame, spec: Specification, exog: pd.DataFrame, clusters: pd.Series
+) -> float:
+    """Correct linearmodels' n−K to fixest's n−k, where k counts effects not nested."""
+    if spec.estimator != "fixed_effects":
+        return 1.0
+    n, k = exog.shape
+    counted = k
+    if "entity" in spec.effects:
+        entities = clusters.groupby(level="entity")
+        nested = bool((entities.nunique() == 1).all())
+        counted += 1 if nested else entities.ngroups
+    if "time" in spec.effects:
+        periods = data.index.get_level_values("time").nunique()
+        counted += periods - 1 if "entity" in spec.effects else periods
+    return float(np.sqrt((n - k) / (n - counted)))
+
+
+def _jackknife(
+    sample: Panel,
+    spec: Specification,
+    run: Callable[..., Any],
+    outcome: pd.Series,
+    exog: pd.DataFrame,
+    clusters: pd.Series,
+    estimate: pd.Series,
+) -> pd.Series:
+    deviations = []
+    for unit in clusters.unique():
+        kept = clusters != unit
+        varying = exog.loc[kept, exog.loc[kept].nunique().gt(1) | exog.columns.isin(["const"])]
+        result = _call(sample, spec, run, outcome[kept], varying, {"cov_type": "unadjusted"})
+        deviations.append(result.params.reindex(estimate.index) - estimate)
+    groups = len(deviations)
+    frame = pd.DataFrame(deviations)
+    total = (frame**2).sum(skipna=False)
+    errors: pd.Series = np.sqrt(total * (groups - 1) / groups)
+    return errors
+
+
+def _call(
+    sample: Panel,
+    spec: Specification,
+    run: Callable[..., Any],
+    outcome: pd.Series,
+    exog: pd.DataFrame,
+    options: dict[str, Any],
+) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return run(outcome, exog, options)
+        except (ValueError, ZeroDivisionError, np.linalg.LinAlgError, UserWarning) as error:
+            first = str(error).strip().splitlines()[0] if str(error).strip() else "no reason"
+            raise ModelError(
+                f"{sample.study.path.name}: specification '{spec.id}'",
+                seen=f"{len(exog)} rows and {', '.join(exog.columns)} ({first})",
+                expected="more rows than regressors, and none a combination of others",
+                do="Take one of the regressors out, or widen the sample.",
+            ) from error
+
+
+def _tidy(
+    sample: Panel,
+    spec: Specification,
+    used: list[str],
+    params: pd.Series,
+    errors: pd.Series,
+    inference: _Inference,
+) -> pd.DataFrame:
+    table = pd.DataFrame({"estimate": params, "std_error": errors}).loc[used]
+    table["statistic"] = table["estimate"] / table["std_error"]
+    table["p_value"] = 2 * stats.t.sf(table["statistic"].abs(), inference.df)
+    reach = stats.t.ppf((1 + CONF_LEVEL) / 2, inference.df) * table["std_error"]
+    table["conf_low"] = table["estimate"] - reach
+    table["conf_high"] = table["estimate"] + reach
+    table["conf_level"] = CONF_LEVEL
+    table["cov_type"] = inference.cov_type
+    table["small_sample"] = inference.small_sample
+    table["reason"] = ""
+    table["n_clusters"] = inference.n_clusters
+    treated, untreated = _treated_clusters(sample, spec, inference.level)
+    table["n_treated_clusters"] = pd.Series(treated)
+    no_test = ["std_error", "statistic", "p_value", "conf_low", "conf_high"]
+    for name, count in treated.items():
+        if name in table.index and min(count, untreated[name]) < 2:
+            table.loc[name, no_test] = np.nan
+            table.loc[name, "reason"] = (
+                f"fewer than two treated or two untreated units at the level "
+                f"{inference.level}: no p-value and no interval"
+            )
+    broken = table["std_error"].isna() & (table["reason"] == "")
+    table.loc[broken, "reason"] = "rests on a single cluster: no p-value and no interval"
+    return table.rename_axis("term").reset_index()
+
+
+def _treated_clusters(
+    sample: Panel, spec: Specification, level: str
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Count clusters that are ever treated and ever untreated, for 0/1 exposures."""
+    treated: dict[str, int] = {}
+    untreated: dict[str, int] = {}
+    if not level:
+        return treated, untreated
+    clusters = sample.data[cluster_column(sample.study, level)]
+    for name in spec.exposures:
+        values = sample.data[name]
+        if set(values.unique()) <= {0, 1}:
+            treated[name] = int(clusters[values == 1].nunique())
+            untreated[name] = int(clusters[values == 0].nunique())
+    return treated, untreated
+
+
+def _complete(
+    sample: Panel,
+    spec: Specification,
+    case: str,
+    level: str,
+    estimates: pd.DataFrame,
+    absorbed: dict[str, str],
+) -> pd.DataFrame:
+    refused = pd.DataFrame(
+        [{"term": name, "reason": absorbed[name]} for name in spec.exposures if name in absorbed]
+    )
+    parts = [part for part in (estimates, refused) if not part.empty]
+    frame = pd.concat(parts, ignore_index=True)
+    return frame.assign(
+        analysis=sample.study.slug,
+        case=case,
+        specification=spec.id,
+        estimator=spec.estimator,
+        outcome=spec.outcome,
+        unit=sample.study.variable(spec.outcome).unit,
+        nobs=len(sample.data),
+        n_entities=sample.n_entities,
+        n_periods=sample.n_periods,
+        level=level,
+        role=spec.role,
+    ).reindex(columns=list(COLUMNS))

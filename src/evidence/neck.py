@@ -1,0 +1,326 @@
+"""The neck: the only files that pass from a notebook's kernel to the outside.
+
+``estimates.csv``, ``findings.json``, ``exhibits/<id>.json`` with ``<id>.csv``, and
+``protected.json`` (what the gate must know: confidentiality, identifiers). A JSON
+Schema for each lies in ``schemas/``. Everything is written beside and renamed.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pandas as pd
+
+from evidence.errors import NeckError
+from evidence.exhibits import COLUMNS as EXHIBIT_COLUMNS
+from evidence.exhibits import Exhibit
+from evidence.findings import Finding, as_entry, compare_cases
+from evidence.models import COLUMNS as ESTIMATE_COLUMNS
+from evidence.models import Fit
+from evidence.panel import Panel
+
+SCHEMAS = Path(__file__).parent / "schemas"
+_COUNTS = ("nobs", "n_entities", "n_periods", "n_clusters", "n_treated_clusters")
+_TEXTS = ("analysis", "case", "specification", "estimator", "outcome", "term", "unit", "level",
+          "cov_type", "small_sample", "role", "reason")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Neck:
+    """What a run hands over.
+
+    ``estimates`` has a row a coefficient; ``findings`` are the entries of
+    ``findings.json``; ``protected`` holds ``confidentiality, protected_unit,
+    identifiers, citations, items_left_out``.
+    """
+
+    estimates: pd.DataFrame
+    findings: list[dict[str, Any]]
+    exhibits: tuple[Exhibit, ...]
+    protected: dict[str, Any]
+
+
+def write_neck(
+    output: str,
+    panel: Panel,
+    fits: tuple[Fit, ...],
+    findings: tuple[Finding, ...],
+    exhibits: tuple[Exhibit, ...],
+) -> pd.DataFrame:
+    """Write one case's neck.
+
+    Parameters
+    ----------
+    output : str
+        Folder to write to. Empty (a notebook opened by hand) means a draft folder of
+        the study under ``reports/internal/``.
+
+    Returns
+    -------
+    DataFrame
+        What was written: columns ``file, rows``.
+
+    Raises
+    ------
+    NeckError
+        Where something breaks its schema.
+    """
+    study = panel.study
+    folder = study.root / output if output else study.internal / "draft" / fits[0].case
+    estimates = pd.concat([fit.estimates for fit in fits], ignore_index=True)
+    protected = {
+        "confidentiality": panel.provenance.confidentiality,
+        "protected_unit": panel.provenance.protected_unit,
+        "identifiers": list(panel.provenance.identifiers),
+        "citations": panel.provenance.citations,
+        "items_left_out": list(panel.items_left_out),
+    }
+    neck = Neck(estimates, [as_entry(f) for f in findings], exhibits, protected)
+    save_neck(neck, folder)
+    steps = pd.concat([fit.ledger for fit in fits]).drop_duplicates()
+    _replace_text(folder / "ledger.csv", _csv(steps))
+    written = [("estimates.csv", len(estimates)), ("findings.json", len(findings))]
+    written += [(f"exhibits/{e.id}.csv", len(e.data)) for e in exhibits]
+    return pd.DataFrame(written, columns=["file", "rows"])
+
+
+def save_neck(neck: Neck, folder: Path) -> None:
+    """Save a neck into a folder, each file written beside and renamed.
+
+    Raises
+    ------
+    NeckError
+        Where something breaks its schema; nothing is written then.
+    """
+    texts = _serialise(neck)
+    _check_neck(texts, folder.name)
+    private = folder / "exhibits"
+    private.mkdir(parents=True, exist_ok=True, mode=0o700)
+    kept = {folder / name for name in texts}
+    for name, text in texts.items():
+        _replace_text(folder / name, text)
+    for stale in private.iterdir():
+        if stale not in kept:
+            stale.unlink()
+
+
+def read_neck(folder: Path) -> Neck:
+    """Read a neck, checked against its schemas.
+
+    Raises
+    ------
+    NeckError
+        Where a file is missing or breaks its schema.
+    """
+    names = ["estimates.csv", "findings.json", "protected.json"]
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise NeckError(
+            f"{folder.name}",
+            seen=f"no {', '.join(missing)}",
+            expected="the files of a finished run",
+            do="Run the study first: evidence run <study file>.",
+        )
+    exhibits = sorted((folder / "exhibits").glob("*.json"))
+    files = [folder / name for name in names]
+    files += [path.with_suffix(suffix) for path in exhibits for suffix in (".json", ".csv")]
+    try:
+        texts = {
+            path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in files
+        }
+        _check_neck(texts, folder.name)
+        return Neck(
+            estimates=_read_csv(folder / "estimates.csv"),
+            findings=json.loads(texts["findings.json"])["findings"],
+            exhibits=tuple(_read_exhibit(path) for path in exhibits),
+            protected=json.loads(texts["protected.json"]),
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise NeckError(
+            folder.name,
+            seen=f"a file that cannot be read ({error})",
+            expected="the files as the run wrote them",
+            do="Run the study again.",
+        ) from error
+
+
+def join_necks(necks: Iterable[Neck]) -> Neck:
+    """Join the necks of a study's cases and notebooks, in the study's order.
+
+    Claims that stand in several cases get a comparison entry; exhibits of one id are
+    put below each other.
+    """
+    parts = list(necks)
+    findings = [entry for neck in parts for entry in neck.findings]
+    order = {claim: n for n, claim in enumerate(dict.fromkeys(e["claim"] for e in findings))}
+    findings.sort(key=lambda entry: order[entry["claim"]])
+    estimates = pd.concat([neck.estimates for neck in parts], ignore_index=True)
+    return Neck(
+        estimates=estimates,
+        findings=[*compare_cases(findings), *findings],
+        exhibits=_join_exhibits(parts),
+        protected=_join_protected(parts),
+    )
+
+
+def check_schema(document: Any, schema: str, where: str) -> None:
+    """Check a document against a schema of the package.
+
+    Raises
+    ------
+    NeckError
+        Naming the first place that breaks it.
+    """
+    error = jsonschema.exceptions.best_match(_validator(schema).iter_errors(document))
+    if error is not None:
+        raise NeckError(
+            f"{where}: {error.json_path}",
+            seen=f"{error.instance!r}"[:120],
+            expected=error.message[:200],
+            do=f"See schemas/{schema}.schema.json.",
+        )
+
+
+def replace_folder(new: Path, target: Path) -> None:
+    """Put a finished folder in the place of an earlier one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        os.replace(target, old)
+    os.replace(new, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def replace_file(path: Path, payload: bytes) -> None:
+    """Write a file beside its place, flush it to disk, rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(payload)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _replace_text(path: Path, text: str) -> None:
+    replace_file(path, text.encode("utf-8"))
+
+
+def _serialise(neck: Neck) -> dict[str, str]:
+    estimates = neck.estimates.reindex(columns=list(ESTIMATE_COLUMNS))
+    estimates = estimates.astype(dict.fromkeys(_COUNTS, "Int64"))
+    texts = {
+        "estimates.csv": _csv(estimates),
+        "findings.json": _json({"schema_version": 1, "findings": neck.findings}),
+        "protected.json": _json(neck.protected),
+    }
+    for exhibit in neck.exhibits:
+        document = {"schema_version": 1, "id": exhibit.id, **exhibit.specification}
+        texts[f"exhibits/{exhibit.id}.json"] = _json(document)
+        texts[f"exhibits/{exhibit.id}.csv"] = _csv(exhibit.data)
+    return texts
+
+
+def _check_neck(texts: dict[str, str], where: str) -> None:
+    for name, text in texts.items():
+        place = f"{where}/{name}"
+        if name.endswith(".json"):
+            schema = "exhibit" if name.startswith("exhibits/") else Path(name).stem
+            check_schema(json.loads(text), schema, place)
+        elif name == "estimates.csv":
+            check_schema(_records(text, ESTIMATE_COLUMNS, place), "estimates", place)
+        else:
+            check_schema(_records(text, EXHIBIT_COLUMNS, place), "exhibit_rows", place)
+
+
+def _records(text: str, columns: tuple[str, ...], where: str) -> list[dict[str, Any]]:
+    frame = _parse_csv(io.StringIO(text))
+    if tuple(frame.columns) != columns:
+        raise NeckError(
+            where,
+            seen=f"columns {', '.join(frame.columns)}",
+            expected=", ".join(columns),
+            do="Run the study again.",
+        )
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(k): v for k, v in row.items()} for row in plain.to_dict("records")]
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    return _parse_csv(path)
+
+
+def _parse_csv(source: Any) -> pd.DataFrame:
+    frame = pd.read_csv(
+        source,
+        dtype=dict.fromkeys((*_TEXTS, "finding", "claim", "design", "direction"), str),
+        keep_default_na=False,
+        na_values={
+            name: [""] for name in (*ESTIMATE_COLUMNS, *EXHIBIT_COLUMNS) if name not in _TEXTS
+        },
+        float_precision="round_trip",
+    )
+    return frame.astype({name: "Int64" for name in _COUNTS if name in frame})
+
+
+def _read_exhibit(path: Path) -> Exhibit:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    specification = {k: v for k, v in document.items() if k not in {"schema_version", "id"}}
+    return Exhibit(document["id"], specification, _read_csv(path.with_suffix(".csv")))
+
+
+def _join_exhibits(necks: list[Neck]) -> tuple[Exhibit, ...]:
+    joined = []
+    everything = [exhibit for neck in necks for exhibit in neck.exhibits]
+    for name in dict.fromkeys(exhibit.id for exhibit in everything):
+        group = [exhibit for exhibit in everything if exhibit.id == name]
+        data = pd.concat([exhibit.data for exhibit in group], ignore_index=True)
+        if group[0].specification["kind"] == "coefficients" and data["case"].nunique() > 1:
+            data = data[data["claim"] == data["claim"].iloc[0]].reset_index(drop=True)
+        joined.append(Exhibit(name, group[0].specification, data))
+    return tuple(joined)
+
+
+def _join_protected(necks: list[Neck]) -> dict[str, Any]:
+    order = ("restricted", "simulated", "public")
+    strictest = min((n.protected for n in necks), key=lambda p: order.index(p["confidentiality"]))
+    citations: dict[str, str] = {}
+    for neck in necks:
+        citations |= neck.protected["citations"]
+    lists = {
+        key: sorted({item for neck in necks for item in neck.protected[key]})
+        for key in ("identifiers", "items_left_out")
+    }
+    return {**strictest, **lists, "citations": citations}
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    text: str = frame.to_csv(index=False, lineterminator="\n", float_format="%.17g")
+    return text
+
+
+def _json(document: Any) -> str:
+    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return text + "\n"
+
+
+@functools.cache
+def _validator(schema: str) -> jsonschema.Draft202012Validator:
+    text = (SCHEMAS / f"{schema}.schema.json").read_text(encoding="utf-8")
+    return jsonschema.Draft202012Validator(json.loads(text))

@@ -1,0 +1,220 @@
+"""Measured records become one entity × time panel with a ledger of every row dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from evidence.errors import PanelError
+from evidence.measures import Measures
+from evidence.sources import Provenance
+from evidence.study import LEVELS, Specification, Study, Variable
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Data of a study: MultiIndex (entity, time), a column a variable.
+
+    ``ledger`` has columns ``step, rows, entities, reason``: what each step left.
+    """
+
+    study: Study
+    data: pd.DataFrame
+    items_left_out: tuple[str, ...]
+    ledger: pd.DataFrame
+    provenance: Provenance
+
+    @property
+    def n_entities(self) -> int:
+        """Count of entities in the panel."""
+        return int(self.data.index.get_level_values("entity").nunique())
+
+    @property
+    def n_periods(self) -> int:
+        """Count of periods in the panel."""
+        return int(self.data.index.get_level_values("time").nunique())
+
+
+def build_panel(study: Study, measures: Measures) -> Panel:
+    """Build the panel of a study.
+
+    Raises
+    ------
+    PanelError
+        For missing or repeated keys, time that is not a whole number, infinite
+        values, a single period, or a variable that varies below its declared level.
+    """
+    data = _index(study, measures.data)
+    _check_values(study, data)
+    _check_levels(study, data)
+    steps = measures.steps.assign(entities=np.nan)
+    panel_step = _step(data, "panel", "one row an entity and period, keys checked")
+    ledger = pd.concat([steps, panel_step], ignore_index=True)
+    ordered = ledger[["step", "rows", "entities", "reason"]].astype({"entities": "Int64"})
+    return Panel(study, data, measures.items_left_out, ordered, measures.provenance)
+
+
+def select_sample(panel: Panel, specification: Specification) -> Panel:
+    """Select the rows that a specification can use, each loss in the ledger.
+
+    Rows with a missing outcome, exposure or control fall out. Where entity effects
+    are absorbed, entities seen once fall out as well (they carry no information), but
+    not in a replication, which keeps what the published table kept.
+
+    Raises
+    ------
+    PanelError
+        Where no row is left.
+    """
+    columns = [specification.outcome, *specification.regressors]
+    data, steps = panel.data, []
+    for column in columns:
+        kept = data[data[column].notna()]
+        if len(kept) < len(data):
+            steps.append(_step(kept, f"{specification.id}: {column}", "value missing"))
+        data = kept
+    if "entity" in specification.effects and specification.role != "replication":
+        seen = data.groupby(level="entity")[specification.outcome].transform("size")
+        kept = data[seen > 1]
+        if len(kept) < len(data):
+            steps.append(_step(kept, f"{specification.id}: seen once", "no change to compare"))
+        data = kept
+    if data.empty:
+        raise PanelError(
+            f"{panel.study.path.name}: specification '{specification.id}'",
+            seen="no row with all of " + ", ".join(columns),
+            expected="at least one",
+            do="Look at the ledger for the variable that empties it.",
+        )
+    ledger = pd.concat([panel.ledger, *steps], ignore_index=True)
+    return replace(panel, data=data, ledger=ledger)
+
+
+def within_share(data: pd.DataFrame, column: str) -> float:
+    """Compute the share of a variable's variance that is within entities (0 to 1)."""
+    values = data[column].astype("float64")
+    total = float(((values - values.mean()) ** 2).sum())
+    means = values.groupby(level="entity").transform("mean")
+    return float(((values - means) ** 2).sum()) / total if total > 0 else 0.0
+
+
+def cluster_column(study: Study, level: str) -> str:
+    """Name the variable whose values are the units of a level.
+
+    Raises
+    ------
+    PanelError
+        Where the study declares no entity or cluster variable of that level.
+    """
+    wanted = _unit_level(level)
+    if wanted == study.entity.level:
+        return study.entity.name
+    for variable in study.variables:
+        if variable.role == "cluster" and variable.level == wanted:
+            return variable.name
+    raise PanelError(
+        f"{study.path.name}: variables",
+        seen=f"no variable with role 'cluster' and level '{level}'",
+        expected=f"one, because inference is asked for at the level '{level}'",
+        do="Declare the column that names the units of that level.",
+    )
+
+
+def _index(study: Study, records: pd.DataFrame) -> pd.DataFrame:
+    entity, time = study.entity.name, study.time.name
+    where = f"{study.path.name}: panel"
+    missing = int(records[[entity, time]].isna().any(axis=1).sum())
+    if missing:
+        raise PanelError(
+            where,
+            seen=f"{missing} rows without {entity} or {time}",
+            expected="both in every row",
+            do="Complete the keys in the raw file.",
+        )
+    if not pd.api.types.is_numeric_dtype(records[time]) or (records[time] % 1 != 0).any():
+        raise PanelError(
+            where,
+            seen=f"values of {time} such as '{records[time].iloc[0]}'",
+            expected="whole numbers, such as years",
+            do="Give the column type 'integer' in the source record.",
+        )
+    twice = records.duplicated([entity, time])
+    if twice.any():
+        first = records[time][twice].iloc[0]
+        raise PanelError(
+            where,
+            seen=f"{int(twice.sum())} repeated keys, first at {time} {first}",
+            expected=f"each {entity} once a {time}",
+            do="Remove the repetition in the raw file, or add what tells the rows apart.",
+        )
+    data = records.assign(entity=records[entity].astype(str), time=records[time].astype(int))
+    data = data.set_index(["entity", "time"]).sort_index()
+    if data.index.get_level_values("time").nunique() < 2:
+        raise PanelError(
+            where,
+            seen="a single period",
+            expected="two or more",
+            do="Add earlier or later data: nothing can be followed over time here.",
+        )
+    return data
+
+
+def _check_values(study: Study, data: pd.DataFrame) -> None:
+    for variable in study.variables:
+        if variable.role in {"entity", "time", "cluster"}:
+            continue
+        column = data[variable.name]
+        if not pd.api.types.is_numeric_dtype(column):
+            raise PanelError(
+                f"{study.path.name}: variable '{variable.name}'",
+                seen="text",
+                expected="numbers",
+                do="Give the column a numeric type in the source record.",
+            )
+        if np.isinf(column.astype("float64")).any():
+            raise PanelError(
+                f"{study.path.name}: variable '{variable.name}'",
+                seen="infinite values",
+                expected="finite numbers",
+                do="Look for a division by zero in the raw file.",
+            )
+
+
+def _check_levels(study: Study, data: pd.DataFrame) -> None:
+    rank = {v.name: LEVELS.index(_unit_level(v.level)) for v in study.variables}
+    time = data.index.get_level_values("time")
+    for unit in study.variables:
+        if unit.role != "cluster" or rank[unit.name] <= rank[study.entity.name]:
+            continue
+        groups = [data[unit.name], time]
+        repeated = bool((data.groupby(groups).size() > 1).any())
+        for variable in study.variables:
+            if variable.role in {"entity", "time", "cluster"}:
+                continue
+            varies = bool((data.groupby(groups)[variable.name].nunique() > 1).any())
+            coarse = rank[variable.name] >= rank[unit.name]
+            if varies and coarse:
+                raise _level_error(study, variable, unit, "different values")
+            if variable.role == "exposure" and repeated and not varies and not coarse:
+                raise _level_error(study, variable, unit, "one and the same value")
+
+
+def _level_error(study: Study, variable: Variable, unit: Variable, seen: str) -> PanelError:
+    return PanelError(
+        f"{study.path.name}: variable '{variable.name}'",
+        seen=f"{seen} within each {unit.level} and period",
+        expected=f"what its declared level of variation '{variable.level}' says",
+        do="Declare the level at which it really varies: inference follows from it.",
+    )
+
+
+def _unit_level(level: str) -> str:
+    return "factory" if level == "factory-cycle" else level
+
+
+def _step(data: pd.DataFrame, step: str, reason: str) -> pd.DataFrame:
+    entities = data.index.get_level_values("entity").nunique()
+    row = {"step": step, "rows": len(data), "entities": entities, "reason": reason}
+    return pd.DataFrame([row])
