@@ -6,7 +6,7 @@ STUDIES := $(filter-out %.advice.toml,$(wildcard notebooks/studies/*.toml))
 JOBS ?= 2
 STRIP := nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info"
 
-.PHONY: help setup briefs test test-slow check format lab lock ci-full clean
+.PHONY: help setup briefs test test-slow check format lab lock data-readme ci-full clean
 
 help:
 	@echo "make briefs   run every study and write the briefs and the portal"
@@ -52,6 +52,9 @@ format: setup
 
 lab: setup
 	cd notebooks && ../$(BIN)/jupyter lab
+
+data-readme: setup
+	$(BIN)/python -c 'from pathlib import Path; from evidence.sources import describe_records; Path("data/README.md").write_text(describe_records(Path.cwd()), "utf-8")'
 
 ci-full: check test test-slow briefs
 

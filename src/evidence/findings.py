@@ -184,6 +184,7 @@ def grade(*, design: str, two_way: bool, direction: Direction, n_clusters: int |
     level = 3 if within and two_way else 2
     problems = {
         "no_pretrends": within and two_way,
+        "no_calendar": within and not two_way,
         "unlike_units": not within,
         "interval_spans_zero": direction == "unclear",
         "no_test": direction in {"untested", "refused"},
@@ -216,7 +217,7 @@ def _state(panel: Panel, claim: Claim, fit: Fit) -> Finding:
         design = "pooled"
     clusters = None if pd.isna(row["n_clusters"]) else int(row["n_clusters"])
     return Finding(
-        id=claim.id if fit.case == "all" else f"{claim.id}_{fit.case.lower().replace('-', '_')}",
+        id=claim.id if fit.case == "all" else f"{claim.id}__{fit.case.lower().replace('-', '_')}",
         claim=claim.id,
         case=fit.case,
         design=design,

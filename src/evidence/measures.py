@@ -44,6 +44,7 @@ def score_measures(study: Study, snapshots: tuple[Snapshot, ...]) -> Measures:
     """
     keys = [study.entity.name, study.time.name]
     exposures = {v.name for v in study.variables if v.role == "exposure"}
+    exposures.update(name for spec in study.specifications for name in spec.exposures)
     frames, left_out, steps = [], [], []
     for snapshot in snapshots:
         source = snapshot.record.id
@@ -77,7 +78,8 @@ def score_compliance(
     """Score non-compliance as the share of a unit's questions with a finding.
 
     This is the second of the three published definitions (questions, not factories
-    and not critical issues). Rows of kind ``FGW`` are no findings and do not count.
+    and not critical issues). Rows of kind ``FGW`` are no findings and do not count, nor
+    do questions without an answer.
 
     Parameters
     ----------
@@ -99,6 +101,7 @@ def score_compliance(
         Where nothing is left to score.
     """
     counted = answers[~answers["question"].isin(leave_out) & (answers["kind"] != "FGW")]
+    counted = counted[counted["finding"].notna()]
     if counted.empty:
         raise MeasureError(
             "score_compliance",
@@ -183,11 +186,11 @@ def _derive(name: str, data: pd.DataFrame, keys: list[str], study: Study) -> pd.
         base = name.removeprefix(prefix)
         if base == name:
             continue
-        if base in data:
+        if base in data and pd.api.types.is_numeric_dtype(data[base]):
             return transform(data[base].astype("float64"), [data[key] for key in keys])
     raise MeasureError(
         f"{study.path.name}: variable '{name}'",
         seen=f"columns {', '.join(data.columns)}",
-        expected=f"one of that name, or what {', '.join(_TRANSFORMS)} can be taken of",
+        expected=f"one of that name, or numbers of which {', '.join(_TRANSFORMS)} can be taken",
         do="Add the column to the source record, or rename the variable.",
     )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from linearmodels.panel import BetweenOLS, PanelOLS, PooledOLS, RandomEffects
+from linearmodels.panel.utility import AbsorbingEffectError
 from scipy import stats
 
 from evidence.errors import ModelError
@@ -23,6 +24,7 @@ from evidence.study import LEVELS, Specification, Study
 CONF_LEVEL = 0.95
 FEW_CLUSTERS = 30
 NO_CHANGE = 1e-10
+_CONSTANT = "(constant)"
 
 COLUMNS = (
     "analysis", "case", "specification", "estimator", "outcome", "term", "estimate",
@@ -177,14 +179,14 @@ def _check_controls(study: Study, spec: Specification, absorbed: dict[str, str])
 
 def _estimate(sample: Panel, spec: Specification, used: list[str], level: str) -> pd.DataFrame:
     data = sample.data
-    outcome = data[spec.outcome].astype("float64")
+    outcome = _outcome(sample, spec)
     exog = _design(data, spec, used)
     run = _runner(spec)
     if spec.role == "replication":
         result = _call(sample, spec, run, outcome, exog, {"cov_type": "unadjusted"})
         inference = _Inference("", "unadjusted", "n/(n-k)", None, float(result.df_resid))
         return _tidy(sample, spec, used, result.params, result.std_errors, inference)
-    clusters = data[cluster_column(sample.study, level)].rename("clusters")
+    clusters = _clusters(sample, spec, level)
     groups = int(clusters.nunique())
     if groups < 2:
         raise ModelError(
@@ -204,14 +206,44 @@ def _estimate(sample: Panel, spec: Specification, used: list[str], level: str) -
     return _tidy(sample, spec, used, result.params, errors, inference)
 
 
+def _outcome(sample: Panel, spec: Specification) -> pd.Series:
+    outcome = sample.data[spec.outcome].astype("float64")
+    if outcome.nunique() < 2:
+        raise ModelError(
+            f"{sample.study.path.name}: specification '{spec.id}', outcome",
+            seen=f"{spec.outcome} has one and the same value in every row",
+            expected="an outcome that varies",
+            do="Look at the raw file, or choose another outcome.",
+        )
+    return outcome
+
+
+def _clusters(sample: Panel, spec: Specification, level: str) -> pd.Series:
+    name = cluster_column(sample.study, level)
+    clusters = sample.data[name]
+    if clusters.isna().any():
+        raise ModelError(
+            f"{sample.study.path.name}: specification '{spec.id}'",
+            seen=f"{int(clusters.isna().sum())} rows without {name}",
+            expected=f"a {level} for every row, because inference is clustered there",
+            do="Complete the column in the raw file, or cluster at another level.",
+        )
+    return clusters.rename("clusters")
+
+
 def _design(data: pd.DataFrame, spec: Specification, used: list[str]) -> pd.DataFrame:
-    """Build the regressors: absorbed effects stay out, others come as dummies."""
+    """Build the regressors: absorbed effects stay out, others come as dummies.
+
+    Each is centred, which no slope feels: linearmodels loses all digits of a regressor
+    whose mean is large against its spread.
+    """
     exog = data[used].astype("float64")
+    exog = exog - exog.mean()
     if spec.estimator != "fixed_effects":
-        exog = exog.assign(const=1.0)
+        exog[_CONSTANT] = 1.0
         if "time" in spec.effects:
             time = data.index.get_level_values("time")
-            dummies = pd.get_dummies(time, prefix="time", drop_first=True, dtype=float)
+            dummies = pd.get_dummies(time, prefix="(time", drop_first=True, dtype=float)
             exog = exog.join(dummies.set_index(exog.index))
     return exog
 
@@ -263,14 +295,22 @@ def _jackknife(
     deviations = []
     for unit in clusters.unique():
         kept = clusters != unit
-        varying = exog.loc[kept, exog.loc[kept].nunique().gt(1) | exog.columns.isin(["const"])]
-        result = _call(sample, spec, run, outcome[kept], varying, {"cov_type": "unadjusted"})
+        rest = exog[kept]
+        usable = [name for name in rest if name == _CONSTANT or _varies(rest, name, spec)]
+        options = {"cov_type": "unadjusted"}
+        result = _call(sample, spec, run, outcome[kept], rest[usable], options)
         deviations.append(result.params.reindex(estimate.index) - estimate)
     groups = len(deviations)
     frame = pd.DataFrame(deviations)
     total = (frame**2).sum(skipna=False)
     errors: pd.Series = np.sqrt(total * (groups - 1) / groups)
     return errors
+
+
+def _varies(data: pd.DataFrame, name: str, spec: Specification) -> bool:
+    if spec.estimator == "fixed_effects" and "entity" in spec.effects:
+        return within_share(data, name) >= NO_CHANGE
+    return bool(data[name].nunique() > 1)
 
 
 def _call(
@@ -285,7 +325,9 @@ def _call(
         warnings.simplefilter("error")
         try:
             return run(outcome, exog, options)
-        except (ValueError, ZeroDivisionError, np.linalg.LinAlgError, UserWarning) as error:
+        except (
+            ValueError, ZeroDivisionError, np.linalg.LinAlgError, UserWarning, AbsorbingEffectError
+        ) as error:  # fmt: skip
             first = str(error).strip().splitlines()[0] if str(error).strip() else "no reason"
             raise ModelError(
                 f"{sample.study.path.name}: specification '{spec.id}'",
@@ -332,7 +374,10 @@ def _tidy(
 def _treated_clusters(
     sample: Panel, spec: Specification, level: str
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """Count clusters that are ever treated and ever untreated, for 0/1 exposures."""
+    """Count clusters that are ever treated and ever untreated.
+
+    A dose counts only where a single cluster departs from its commonest value.
+    """
     treated: dict[str, int] = {}
     untreated: dict[str, int] = {}
     if not level:
@@ -343,6 +388,8 @@ def _treated_clusters(
         if set(values.unique()) <= {0, 1}:
             treated[name] = int(clusters[values == 1].nunique())
             untreated[name] = int(clusters[values == 0].nunique())
+        elif clusters[values != values.mode()[0]].nunique() < 2:
+            treated[name], untreated[name] = 1, int(clusters.nunique())
     return treated, untreated
 
 

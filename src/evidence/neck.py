@@ -274,7 +274,6 @@ def _parse_csv(source: Any) -> pd.DataFrame:
         na_values={
             name: [""] for name in (*ESTIMATE_COLUMNS, *EXHIBIT_COLUMNS) if name not in _TEXTS
         },
-        float_precision="round_trip",
     )
     return frame.astype({name: "Int64" for name in _COUNTS if name in frame})
 

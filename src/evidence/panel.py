@@ -149,8 +149,9 @@ def _index(study: Study, records: pd.DataFrame) -> pd.DataFrame:
             expected=f"each {entity} once a {time}",
             do="Remove the repetition in the raw file, or add what tells the rows apart.",
         )
-    data = records.assign(entity=records[entity].astype(str), time=records[time].astype(int))
-    data = data.set_index(["entity", "time"]).sort_index()
+    index = [records[entity].astype(str).array, records[time].astype(int).array]
+    data = records.set_axis(pd.MultiIndex.from_arrays(index, names=["entity", "time"]))
+    data = data.sort_index()
     if data.index.get_level_values("time").nunique() < 2:
         raise PanelError(
             where,
@@ -197,7 +198,8 @@ def _check_levels(study: Study, data: pd.DataFrame) -> None:
             coarse = rank[variable.name] >= rank[unit.name]
             if varies and coarse:
                 raise _level_error(study, variable, unit, "different values")
-            if variable.role == "exposure" and repeated and not varies and not coarse:
+            same = repeated and not varies and data[variable.name].nunique() > 1
+            if variable.role == "exposure" and same and not coarse:
                 raise _level_error(study, variable, unit, "one and the same value")
 
 

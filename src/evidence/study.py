@@ -96,7 +96,9 @@ class Specification:
     exposure: Names
     controls: tuple[Slug, ...] = ()
     effects: tuple[Literal["entity", "time"], ...] = ()
-    clusters: Level | Literal[""] = ""
+    clusters: Literal[
+        "", "worker", "line", "factory-cycle", "factory", "buyer", "sector", "country"
+    ] = ""
     role: Literal["headline", "robustness", "placebo", "replication"] = "headline"
     published: str = ""
 
@@ -142,7 +144,9 @@ class Brief:
     """Who reads the brief, in which language."""
 
     languages: Annotated[tuple[Literal["en"], ...], Field(min_length=1)] = ("en",)
-    audiences: tuple[str, ...] = ("government",)
+    audiences: tuple[Literal["government", "workers", "employers", "buyers", "public"], ...] = (
+        "government",
+    )
     text: dict[str, Prose] = field(default_factory=dict)
 
 
@@ -164,7 +168,7 @@ class Country:
     """A country pack: ISO 3166 alpha-3 code, names, sectors of the programme."""
 
     iso3: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    name: Words
+    name: Annotated[Words, Field(min_length=1)]
     sectors: tuple[Slug, ...]
 
 
@@ -173,7 +177,7 @@ class Sector:
     """A sector pack: id and names."""
 
     id: Slug
-    name: Words
+    name: Annotated[Words, Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,8 +280,8 @@ def _named(study: Study, items: tuple[_Item, ...], name: str, kind: str) -> _Ite
     return found[name]
 
 
-def find_root(start: Path) -> Path:
-    """Find the project's root: the nearest folder upward that holds ``notebooks/``.
+def find_root(*starts: Path) -> Path:
+    """Find the project's root: the nearest folder upward from one of these places.
 
     ``EVIDENCE_ROOT`` in the environment decides where it is set (kernels have it).
 
@@ -289,11 +293,11 @@ def find_root(start: Path) -> Path:
     chosen = os.environ.get("EVIDENCE_ROOT")
     if chosen:
         return Path(chosen)
-    for folder in (start, *start.parents):
+    for folder in (folder for start in starts for folder in (start, *start.parents)):
         if (folder / "notebooks").is_dir() and (folder / "data" / "sources").is_dir():
             return folder
     raise StudyError(
-        start.name or str(start),
+        starts[-1].name or str(starts[-1]),
         seen="no folder upward with notebooks/ and data/sources/",
         expected="a folder inside a project",
         do="Change to the project's folder.",
@@ -391,7 +395,7 @@ def _check(kind: type[Any], raw: dict[str, Any], path: Path) -> Any:
     try:
         return TypeAdapter(kind).validate_json(json.dumps(raw), strict=True)
     except ValidationError as error:
-        raise _study_error(error, raw, path) from error
+        raise _study_error(error, kind, path) from error
     except TypeError as error:
         raise StudyError(
             path.name,
@@ -401,16 +405,17 @@ def _check(kind: type[Any], raw: dict[str, Any], path: Path) -> Any:
         ) from error
 
 
-def _study_error(error: ValidationError, raw: dict[str, Any], path: Path) -> StudyError:
-    first = error.errors()[0]
+def _study_error(error: ValidationError, kind: type[Any], path: Path) -> StudyError:
+    unknown = {"unexpected_keyword_argument", "extra_forbidden"}
+    first = min(error.errors(), key=lambda found: found["type"] not in unknown)
     where = [part for part in first["loc"] if not str(part).startswith("function-")]
     while where and where[-1] in {"str", "tuple[str, ...]"}:
         where.pop()
     key = _spell_key(where)
     more = error.error_count() - 1
     rest = f" ({more} more after this one.)" if more else ""
-    if first["type"] in {"unexpected_keyword_argument", "extra_forbidden"}:
-        known = _keys_at(where[:-1])
+    if first["type"] in unknown:
+        known = _keys_at(kind, where[:-1])
         return StudyError(
             f"{path.name}: {key}",
             seen="an unknown key",
@@ -460,8 +465,9 @@ _SECTIONS: dict[str, type[Any]] = {
 }
 
 
-def _keys_at(where: list[Any]) -> list[str]:
-    kind: type[Any] = _SECTIONS.get(str(where[0]), _StudyFile) if where else _StudyFile
+def _keys_at(kind: type[Any], where: list[Any]) -> list[str]:
+    if where:
+        kind = _SECTIONS.get(str(where[0]), kind)
     if len(where) > 1 and where[1] == "text":
         kind = Prose
     return sorted(kind.__dataclass_fields__)
@@ -530,7 +536,15 @@ def _load_pack(kind: str, value: str, root: Path, path: Path) -> dict[str, Any]:
             do=f"Choose one, or add data/{folder.name}/{value}.toml{_nearest(value, known)}.",
         )
     raw = _read_toml(file)
-    _check(Country if kind == "country" else Sector, raw, file)
+    pack = _check(Country if kind == "country" else Sector, raw, file)
+    own = pack.iso3 if kind == "country" else pack.id
+    if own != value:
+        raise StudyError(
+            file.name,
+            seen=f"'{own}'",
+            expected=f"'{value}', the file's own name",
+            do="Rename the file or the code in it.",
+        )
     return raw
 
 
@@ -538,6 +552,14 @@ def _check_references(study: Study) -> None:
     _check_unique(study)
     _check_roles(study)
     names = [v.name for v in study.variables]
+    for language in study.brief.text:
+        if language not in study.brief.languages:
+            raise StudyError(
+                f"{study.path.name}: brief.text.{language}",
+                seen=f"text in '{language}'",
+                expected=f"one of the brief's languages: {', '.join(study.brief.languages)}",
+                do="Add the language to brief.languages, or remove the text.",
+            )
     for number, spec in enumerate(study.specifications, 1):
         used = {"outcome": (spec.outcome,), "exposure": spec.exposures, "controls": spec.controls}
         for key, values in used.items():
@@ -549,6 +571,7 @@ def _check_references(study: Study) -> None:
                         expected=f"a declared variable: {', '.join(names)}",
                         do=f"Declare it in [[variables]] or rename it{_nearest(name, names)}.",
                     )
+        _check_specification(study, spec, number)
         _check_notebook(study, spec, number)
     for number, claim in enumerate(study.claims, 1):
         _check_claim(study, claim, number)
@@ -588,6 +611,48 @@ def _check_roles(study: Study) -> None:
                 expected="exactly one",
                 do=f"Give the role '{role}' to the variable that is it.",
             )
+
+
+_KEYS = {"entity", "time", "cluster"}
+_EFFECTS: dict[str, set[str]] = {
+    "pooled_ols": {"time"},
+    "between": set(),
+    "random_effects": {"time"},
+    "fixed_effects": {"entity", "time"},
+}
+
+
+def _check_specification(study: Study, spec: Specification, number: int) -> None:
+    where = f"{study.path.name}: specifications[{number}]"
+    used = [spec.outcome, *spec.regressors]
+    twice = sorted({name for name in used if used.count(name) > 1})
+    if twice or not spec.exposures:
+        raise StudyError(
+            f"{where}.exposure",
+            seen=f"'{twice[0]}' more than once" if twice else "none",
+            expected="at least one exposure, and each variable in one part only",
+            do="Name it once, as outcome, exposure or control.",
+        )
+    parts = {"outcome": (spec.outcome,), "exposure": spec.exposures, "controls": spec.controls}
+    for key, names in parts.items():
+        for name in names:
+            role = study.variable(name).role
+            if role in _KEYS:
+                raise StudyError(
+                    f"{where}.{key}",
+                    seen=f"'{name}', whose role is '{role}'",
+                    expected="a variable with role outcome, exposure or control",
+                    do="Choose another variable, or change its role in [[variables]].",
+                )
+    allowed = _EFFECTS[spec.estimator]
+    odd = [name for name in spec.effects if name not in allowed or spec.effects.count(name) > 1]
+    if odd or (spec.estimator == "fixed_effects" and not spec.effects):
+        raise StudyError(
+            f"{where}.effects",
+            seen=f"{', '.join(spec.effects) or 'none'} with {spec.estimator}",
+            expected=f"{' and '.join(sorted(allowed)) or 'none'}, each at most once",
+            do="Change 'effects' or 'estimator'.",
+        )
 
 
 def _check_notebook(study: Study, spec: Specification, number: int) -> None:

@@ -16,8 +16,9 @@ from evidence.brief.model import compose
 from evidence.disclosure import Cleared, clear, scan_bytes
 from evidence.errors import BriefError
 from evidence.neck import read_neck
-from evidence.study import load_study
+from evidence.study import find_root, load_study
 
+_STUDIES = Path("notebooks") / "studies"
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
@@ -83,18 +84,20 @@ class BriefExporter(TemplateExporter):
 
 def _clear_notebook(notebook: Any, folder: Path) -> Cleared:
     identity = notebook.metadata.get("evidence")
-    if not identity or not (folder / "findings.json").is_file():
+    if not identity:
         raise BriefError(
             "notebook",
-            seen="no trace of a run (metadata 'evidence', and the neck beside the notebook)",
+            seen="no metadata 'evidence'",
             expected="a notebook that evidence has executed",
-            do="Run the study, then convert reports/internal/<slug>/cases/<case>/<notebook>/"
-            "<notebook>.ipynb; or call evidence brief.",
+            do="Run the study, then convert the notebook that lies under "
+            "reports/internal/<slug>/cases/; or call evidence brief.",
         )
-    studies = [parent for parent in folder.resolve().parents if parent.name == "reports"]
-    root = studies[0].parent if studies else Path.cwd()
-    study = load_study(root / "notebooks" / "studies" / f"{identity['study']}.toml")
-    return clear(read_neck(folder), study)
+    study = load_study(
+        find_root(folder.resolve(), Path.cwd()) / _STUDIES / f"{identity['study']}.toml"
+    )
+    kept = study.internal / "cases" / identity["case"] / identity["notebook"]
+    beside = folder if (folder / "findings.json").is_file() else kept
+    return clear(read_neck(beside), study)
 
 
 def _style(model: dict[str, Any]) -> str:

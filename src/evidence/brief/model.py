@@ -61,7 +61,7 @@ def compose(cleared: Cleared, language: str) -> dict[str, Any]:
         "slug": study.slug,
         "language": language,
         "simulated": simulated,
-        "kicker": say(language, "brief.kicker_simulated" if simulated else "brief.kicker"),
+        "kicker": _kicker(cleared, language, simulated=simulated),
         "title": heading,
         "question": study.heading.question,
         "messages": _messages(cleared, language),
@@ -106,6 +106,16 @@ def check_text(study: Study) -> None:
         texts |= {f"cases: {case.id}, name.{k}": text for k, text in case.label.items()}
     for key, text in texts.items():
         check_prose(text, f"{file}: {key}")
+
+
+def _kicker(cleared: Cleared, language: str, *, simulated: bool) -> str:
+    """Say what the page is, with the place where it speaks of a single one of several."""
+    kicker = say(language, "brief.kicker_simulated" if simulated else "brief.kicker")
+    cases = {e["case"] for e in cleared.neck.findings if e["kind"] == "finding"}
+    if len(cases) == len(cleared.study.cases):
+        return kicker
+    shown = [case for case in cleared.study.cases if case.id in cases]
+    return " · ".join([kicker, *(case.label.get(language, case.id) for case in shown)])
 
 
 def _entries(cleared: Cleared) -> list[dict[str, Any]]:

@@ -242,7 +242,6 @@ def _reason(job: Job) -> str:
 
 
 def _execute(job: Job, tell: Callable[[Job, str], None]) -> Failure | None:
-    import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
@@ -258,12 +257,7 @@ def _execute(job: Job, tell: Callable[[Job, str], None]) -> Failure | None:
         add_sentinel(source, token)
         prepared = work / "prepared.ipynb"
         nbformat.write(source, prepared)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            papermill.execute_notebook(
-                prepared, record, job.parameters, kernel_name="python3", progress_bar=False,
-                execution_timeout=_TIMEOUT_SECONDS,
-            )  # fmt: skip
+        _run_papermill(prepared, record, job.parameters)
         prepared.unlink()
         _finish(job, record, token, time.monotonic() - began)
     except (PapermillExecutionError, CellTimeoutError, DeadKernelError) as error:
@@ -271,6 +265,29 @@ def _execute(job: Job, tell: Callable[[Job, str], None]) -> Failure | None:
     except EvidenceError as error:
         return _fail(job, record, error)
     return None
+
+
+def _run_papermill(source: Path, record: Path, parameters: dict[str, Any]) -> None:
+    """Run papermill in this thread, closing the event loop that jupyter opens for it."""
+    import papermill
+    from jupyter_core.utils import ensure_event_loop
+
+    with contextlib.closing(ensure_event_loop()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        papermill.execute_notebook(
+            _escape(source),
+            _escape(record),
+            parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            execution_timeout=_TIMEOUT_SECONDS,
+            extra_arguments=["--IPKernelApp.log_level=50"],
+        )
+
+
+def _escape(path: Path) -> str:
+    """Keep papermill from reading braces in a path as placeholders."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _finish(job: Job, record: Path, token: str, seconds: float) -> None:

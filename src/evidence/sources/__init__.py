@@ -6,6 +6,7 @@ Three kinds of source: ``packaged`` (ships inside an installed package), ``file`
 
 from __future__ import annotations
 
+from evidence.sources.catalogue import describe_records
 from evidence.sources.record import Column, Record, Table, load_record
 from evidence.sources.simulated import simulate_factories
 from evidence.sources.snapshot import (
@@ -25,6 +26,7 @@ __all__ = [
     "Snapshot",
     "Table",
     "combine_origins",
+    "describe_records",
     "fingerprint",
     "list_sources",
     "load_record",

@@ -91,7 +91,7 @@ class Simulation:
     seed: int
     first_year: int
     years: Annotated[int, Field(ge=3)]
-    prevalence: dict[str, _Share]
+    prevalence: dict[str, Annotated[float, Field(gt=0, le=0.65)]]
     points: tuple[Point, ...]
     cases: tuple[SimulatedCase, ...]
 
@@ -147,6 +147,13 @@ def load_record(root: Path, source: str) -> Record:
             expected="TOML in UTF-8",
             do="Mend the line that the message names.",
         ) from error
+    except TypeError as error:
+        raise SourceError(
+            f"data/sources/{path.name}",
+            seen=f"a value that is neither text, number nor list ({error})",
+            expected="texts, numbers and lists; dates in quotes",
+            do="Put the date in quotes.",
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         raise SourceError(
@@ -155,6 +162,11 @@ def load_record(root: Path, source: str) -> Record:
             expected=first["msg"].lower(),
             do="Mend the record; data/README.md lists its keys.",
         ) from error
+    _check_record(record, source, path)
+    return record
+
+
+def _check_record(record: Record, source: str, path: Path) -> None:
     if record.id != source or (record.kind == "simulated") != (record.simulation is not None):
         raise SourceError(
             f"data/sources/{path.name}",
@@ -162,4 +174,13 @@ def load_record(root: Path, source: str) -> Record:
             expected=f"id '{source}', and [simulation] for kind 'simulated' only",
             do="Mend the record.",
         )
-    return record
+    for table in record.tables:
+        names = [column.name for column in table.columns]
+        unknown = [name for name in table.key if name not in names]
+        if unknown or len(set(names)) < len(names):
+            raise SourceError(
+                f"data/sources/{path.name}: table '{table.name}'",
+                seen=f"key {', '.join(table.key)} and columns {', '.join(names)}",
+                expected="a key made of the columns, and each column once",
+                do="Mend 'key' or the columns.",
+            )

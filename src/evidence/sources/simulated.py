@@ -103,14 +103,19 @@ def _draw_presence(rng: np.random.Generator, simulation: Simulation, case: Simul
 def _draw_adoption(
     rng: np.random.Generator, simulation: Simulation, quality: Floats, years: Any
 ) -> dict[str, npt.NDArray[np.bool_]]:
-    """Draw when each factory gets each institution: arrays (factories, years)."""
+    """Draw when each factory gets each institution: arrays (factories, years).
+
+    With prevalence p, a share p/2 of the factories has it from the start and a share p
+    adopts it at a random date, so that about p of all factory-years have it.
+    """
     calendar = np.arange(simulation.years)
     adopted = {}
     for name, share in simulation.prevalence.items():
-        rank = rng.uniform(size=quality.size) + quality / _FACTORY_SPREAD * 0.2
+        leaning = rng.uniform(size=quality.size) + quality / _FACTORY_SPREAD * 0.2
+        rank = leaning.argsort().argsort() / quality.size
         start = np.full(quality.size, simulation.years)
-        early = rank > 1 - share / 3
-        late = ~early & (rank > 0.35 - share / 3)
+        early = rank >= 1 - share / 2
+        late = ~early & (rank >= 1 - 1.5 * share)
         start[early] = 0
         start[late] = rng.integers(years[late, 0] + 1, years[late, 1])
         adopted[name] = calendar >= start[:, None]

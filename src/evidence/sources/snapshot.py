@@ -21,6 +21,7 @@ from evidence.sources.record import Column, Record, Table, load_record
 from evidence.sources.simulated import simulate_factories
 from evidence.study import Case, Study
 
+_LARGEST_INTEGER = 2**53
 _DTYPES = {"text": "str", "integer": "int64", "number": "float64", "flag": "int64"}
 
 
@@ -194,7 +195,10 @@ def _place(
 
 
 def _package_folder(record: Record) -> Path:
-    found = importlib.util.find_spec(record.package)
+    try:
+        found = importlib.util.find_spec(record.package)
+    except (ModuleNotFoundError, ValueError):
+        found = None
     if found is None or found.origin is None:
         raise SourceError(
             f"data/sources/{record.id}.toml: package",
@@ -250,23 +254,8 @@ def _read_bytes(path: Path, record: Record, table: Table) -> bytes:
 
 def _parse(payload: bytes, record: Record, table: Table) -> pd.DataFrame:
     where = f"source '{record.id}', file {table.file}"
-    compression: Literal["bz2"] | None = "bz2" if table.file.endswith(".bz2") else None
+    raw = _read_lines(payload, table, where)
     wanted = {column.raw_name: column for column in table.columns}
-    try:
-        raw = pd.read_csv(
-            io.BytesIO(payload),
-            dtype=str,
-            keep_default_na=False,
-            compression=compression,
-            encoding="utf-8-sig",
-        )
-    except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise SourceError(
-            where,
-            seen=f"a file that cannot be read ({error})",
-            expected="comma-separated UTF-8 with a header line",
-            do="Save it as CSV in UTF-8.",
-        ) from error
     absent = [name for name in wanted if name not in raw.columns]
     if absent:
         raise SourceError(
@@ -281,6 +270,57 @@ def _parse(payload: bytes, record: Record, table: Table) -> pd.DataFrame:
     return _validate(frame, table, where)
 
 
+def _read_lines(payload: bytes, table: Table, where: str) -> pd.DataFrame:
+    """Read every field as text; the index is the line less one."""
+    compression: Literal["bz2"] | None = "bz2" if table.file.endswith(".bz2") else None
+    try:
+        raw = pd.read_csv(
+            io.BytesIO(payload),
+            header=None,
+            dtype=str,
+            keep_default_na=False,
+            na_values=[],
+            skip_blank_lines=False,
+            compression=compression,
+            encoding="utf-8-sig",
+        )
+    except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
+        raise SourceError(
+            where,
+            seen=f"a file that cannot be read ({error})",
+            expected="comma-separated UTF-8 with a header line, each line with its fields",
+            do="Save it as CSV in UTF-8.",
+        ) from error
+    header = raw.iloc[0].astype(str)
+    twice = header[header.duplicated()]
+    if not twice.empty:
+        raise SourceError(
+            where,
+            seen=f"more than one column '{twice.iloc[0]}'",
+            expected="each name once",
+            do="Rename one of the columns in the file.",
+        )
+    body = raw.iloc[1:].set_axis(header, axis=1)
+    body = body[body.notna().any(axis=1)]
+    if body.empty:
+        raise SourceError(
+            where,
+            seen="a header without rows",
+            expected="at least one row",
+            do="Put the data into the file.",
+        )
+    short = body.isna().any(axis=1)
+    if short.any():
+        first = _first(short)
+        raise SourceError(
+            f"{where}, line {first + 1}",
+            seen="fewer fields than columns",
+            expected=f"{len(header)}, one for each column",
+            do="Complete the line: a half-read row would shift or lose values.",
+        )
+    return body
+
+
 def _typed(raw: pd.Series, column: Column, table: Table, where: str) -> pd.Series:
     text = raw.str.strip()
     empty = text.isin(table.missing)
@@ -289,20 +329,29 @@ def _typed(raw: pd.Series, column: Column, table: Table, where: str) -> pd.Serie
     numbers = pd.to_numeric(text.mask(empty), errors="coerce").astype("float64")
     bad = numbers.isna() & ~empty
     if bad.any():
-        row = int(bad.to_numpy().argmax())
+        first = _first(bad)
         raise SourceError(
-            f"{where}, column {column.raw_name}, line {row + 2}",
-            seen=f"'{raw.iloc[row]}'",
+            f"{where}, column {column.raw_name}, line {first + 1}",
+            seen=f"'{raw.loc[first]}'",
             expected=f"a {column.type}" + (f" or {table.missing}" if table.missing else ""),
             do="Mend the value, or list the mark under 'missing' in the record.",
         )
     return numbers
 
 
+def _first(marks: pd.Series) -> int:
+    """Find the index of the first mark, which is its line less one."""
+    return int(marks.index.to_list()[int(marks.to_numpy().argmax())])
+
+
+def _is_whole(values: pd.Series) -> pd.Series:
+    return (values % 1 == 0) & (values.abs() <= _LARGEST_INTEGER)
+
+
 def _validate(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
     checks = {
         "flag": [pa.Check.isin([0, 1])],
-        "integer": [pa.Check(lambda values: values % 1 == 0, name="whole number")],
+        "integer": [pa.Check(_is_whole, name="whole number that a computer holds exactly")],
         "number": [pa.Check(lambda values: values.abs() < float("inf"), name="finite")],
         "text": [],
     }
@@ -317,7 +366,7 @@ def _validate(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
         checked: pd.DataFrame = schema.validate(frame, lazy=True)
     except pa.errors.SchemaErrors as error:
         first = error.failure_cases.iloc[0]
-        line = "" if pd.isna(first["index"]) else f", line {int(first['index']) + 2}"
+        line = "" if pd.isna(first["index"]) else f", line {int(first['index']) + 1}"
         raise SourceError(
             f"{where}, column {first['column']}{line}",
             seen=f"'{first['failure_case']}' ({len(error.failure_cases)} such values)",
@@ -329,7 +378,7 @@ def _validate(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
         for c in table.columns
         if c.type in {"integer", "flag"} and not checked[c.name].isna().any()
     }
-    return checked.astype(types)
+    return checked.astype(types).reset_index(drop=True)
 
 
 def _spell_check(check: str, table: Table) -> str:

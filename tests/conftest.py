@@ -1,0 +1,94 @@
+"""Shared fixtures: results made in process, and no network but the loopback."""
+
+from __future__ import annotations
+
+import ipaddress
+import shutil
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evidence.exhibits import figure_coefficients, table_findings
+from evidence.findings import state
+from evidence.measures import score_measures
+from evidence.models import fit_specifications
+from evidence.neck import Neck, join_necks, read_neck, write_neck
+from evidence.panel import build_panel
+from evidence.sources import read_sources
+from evidence.study import Study, load_study
+
+ROOT = Path(__file__).parents[1]
+COPIED = ("notebooks", "data/sources", "data/countries", "data/sectors")
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and not ipaddress.ip_address(address[0]).is_loopback:
+            raise AssertionError(f"a test reached for the network: {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+def copy_project(target: Path) -> Path:
+    """Copy what a project needs, without results."""
+    for name in COPIED:
+        ignored = shutil.ignore_patterns(".ipynb_checkpoints")
+        shutil.copytree(ROOT / name, target / name, ignore=ignored)
+    return target
+
+
+def write_case(study: Study, number: int, output: str) -> Neck:
+    """Do in process what a notebook does in its kernel."""
+    case = study.cases[number]
+    panel = build_panel(study, score_measures(study, read_sources(study, case, 1)))
+    fits = tuple(f for n in study.notebooks for f in fit_specifications(panel, n, case=case.id))
+    findings = state(panel, fits)
+    exhibits = (figure_coefficients(findings), table_findings(findings))
+    write_neck(output, panel, fits, findings, exhibits)
+    return read_neck(study.root / output)
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the root of a copy of the project."""
+    return copy_project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="session")
+def plants(project: Path) -> Study:
+    """Return the study ``plants`` of the copy."""
+    return load_study(project / "notebooks/studies/plants.toml")
+
+
+@pytest.fixture(scope="session")
+def plants_neck(plants: Study) -> Neck:
+    """Return the neck of ``plants``."""
+    return join_necks([write_case(plants, 0, "reports/internal/plants/cases/all/plants")])
+
+
+@pytest.fixture(scope="session")
+def chains(project: Path) -> Study:
+    """Return the study ``value_chains`` of the copy."""
+    return load_study(project / "notebooks/studies/value_chains.toml")
+
+
+@pytest.fixture(scope="session")
+def chains_neck(chains: Study) -> Neck:
+    """Return the neck of all seven cases of ``value_chains``."""
+    necks = []
+    for number, case in enumerate(chains.cases):
+        output = f"reports/internal/value_chains/cases/{case.id}/value_chains"
+        necks.append(write_case(chains, number, output))
+    return join_necks(necks)
+
+
+@pytest.fixture
+def fresh_project(tmp_path: Path) -> Path:
+    """Return the root of a copy that a test may change."""
+    return copy_project(tmp_path / "a project")

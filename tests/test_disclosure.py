@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import base64
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evidence.disclosure import Cleared, clear, scan_bytes
+from evidence.errors import DisclosureError
+from evidence.exhibits import Exhibit
+from evidence.neck import Neck
+from evidence.study import Disclosure, Study
+
+
+def _restricted(neck: Neck) -> Neck:
+    return replace(neck, protected={**neck.protected, "confidentiality": "restricted"})
+
+
+def _with_finding(neck: Neck, **changes: Any) -> Neck:
+    findings = copy.deepcopy(neck.findings)
+    findings[0] |= changes
+    return replace(neck, findings=findings)
+
+
+def test_nothing_but_the_gate_makes_a_cleared_object(plants: Study, plants_neck: Neck) -> None:
+    with pytest.raises(DisclosureError, match=r"made outside the gate.*disclosure\.clear"):
+        Cleared(plants, plants_neck, {"threshold": 10}, "0" * 64, object())
+
+
+def test_what_is_cleared_is_bound_by_a_hash_of_its_numbers(
+    plants: Study, plants_neck: Neck
+) -> None:
+    first = clear(plants_neck, plants)
+    assert clear(plants_neck, plants).sha256 == first.sha256
+    other = replace(plants, sha256="f" * 64)
+    assert clear(plants_neck, other).sha256 != first.sha256
+
+
+@pytest.mark.parametrize("name", ["estimate", "conf_low", "conf_high"])
+def test_a_finding_that_its_estimate_does_not_carry_is_refused(
+    plants: Study, plants_neck: Neck, name: str
+) -> None:
+    changed = _with_finding(plants_neck, **{name: plants_neck.findings[0][name] + 1e-6})
+    with pytest.raises(DisclosureError, match=r"finding 'grant_after'.*estimates\.csv"):
+        clear(changed, plants)
+
+
+def test_a_finding_with_another_count_is_refused(plants: Study, plants_neck: Neck) -> None:
+    with pytest.raises(DisclosureError, match="finding 'grant_after'"):
+        clear(_with_finding(plants_neck, nobs=163), plants)
+
+
+def test_a_changed_estimate_is_refused(plants: Study, plants_neck: Neck) -> None:
+    estimates = plants_neck.estimates.copy()
+    estimates.loc[estimates["specification"] == "within", "estimate"] *= -1
+    with pytest.raises(DisclosureError, match="Run the study again"):
+        clear(replace(plants_neck, estimates=estimates), plants)
+
+
+def test_a_changed_exhibit_is_refused(plants: Study, plants_neck: Neck) -> None:
+    exhibit = plants_neck.exhibits[0]
+    data = exhibit.data.assign(estimate=exhibit.data["estimate"] + 1)
+    changed = (Exhibit(exhibit.id, exhibit.specification, data), *plants_neck.exhibits[1:])
+    with pytest.raises(DisclosureError, match=r"exhibit '.*findings\.json"):
+        clear(replace(plants_neck, exhibits=changed), plants)
+
+
+def test_the_threshold_binds_restricted_data(plants: Study, plants_neck: Neck) -> None:
+    strict = replace(plants, disclosure=Disclosure(threshold=60))
+    assert clear(plants_neck, strict).rules == {"threshold": 60}
+    with pytest.raises(DisclosureError, match=r"fewer than 60 contributing units.*Merge"):
+        clear(_restricted(plants_neck), strict)
+
+
+def test_restricted_data_with_enough_contributors_pass(plants: Study, plants_neck: Neck) -> None:
+    assert clear(_restricted(plants_neck), plants).rules == {"threshold": 10}
+
+
+def test_a_coefficient_that_few_treated_units_identify_is_refused(
+    plants: Study, plants_neck: Neck
+) -> None:
+    tight = replace(plants, disclosure=Disclosure(threshold=25))
+    with pytest.raises(DisclosureError, match="lag1_grant"):
+        clear(_restricted(plants_neck), tight)
+
+
+def _cleared(plants: Study, neck: Neck, *identifiers: str) -> Cleared:
+    protected = {**neck.protected, "identifiers": list(identifiers)}
+    return clear(replace(neck, protected=protected), plants)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "<p>Padma Stitch Ltd</p>",
+        "data:image/svg+xml;base64," + base64.b64encode(b"<!-- Padma Stitch Ltd -->").decode(),
+        "BGD-GAR-0014",
+        "<td>410032</td>",
+    ],
+)
+def test_an_identifier_in_the_bytes_is_found(
+    plants: Study, plants_neck: Neck, payload: str
+) -> None:
+    cleared = _cleared(plants, plants_neck, "Padma Stitch Ltd", "BGD-GAR-0014", "410032")
+    with pytest.raises(DisclosureError, match=r"brief\.html: an identifier of a factory"):
+        scan_bytes(payload.encode(), cleared, "brief.html")
+
+
+@pytest.mark.parametrize(
+    "payload", ["1410032", "410032.5", "0.410032", "a410032f", "Padma", "BGD-GAR-00145"]
+)
+def test_what_merely_contains_an_identifier_is_no_alarm(
+    plants: Study, plants_neck: Neck, payload: str
+) -> None:
+    cleared = _cleared(plants, plants_neck, "Padma Stitch Ltd", "BGD-GAR-0014", "410032")
+    scan_bytes(payload.encode(), cleared, "brief.html")
+
+
+def test_a_path_of_the_machine_or_a_traceback_is_found(
+    plants: Study, plants_neck: Neck, project: Path
+) -> None:
+    cleared = clear(plants_neck, plants)
+    for text in (f"{project}/data", "Traceback (most recent call last)", "/site-packages/x.py"):
+        with pytest.raises(DisclosureError, match="a path of this machine or a traceback"):
+            scan_bytes(text.encode(), cleared, "brief.html")
+
+
+def test_the_real_identifiers_reach_the_gate(chains_neck: Neck, plants_neck: Neck) -> None:
+    assert len(chains_neck.protected["identifiers"]) == 2 * 680
+    assert len(plants_neck.protected["identifiers"]) == 157

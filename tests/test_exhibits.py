@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+import pytest
+
+from evidence.errors import ExhibitError
+from evidence.exhibits import (
+    COLUMNS,
+    Exhibit,
+    describe,
+    draw,
+    figure_coefficients,
+    font_path,
+    label_row,
+    tabulate,
+    words_of,
+)
+from evidence.neck import Neck
+from evidence.study import Study
+
+
+def _exhibit(neck: Neck, kind: str) -> Exhibit:
+    return next(e for e in neck.exhibits if e.specification["kind"] == kind)
+
+
+def test_a_figure_is_the_same_bytes_twice_and_carries_no_date(
+    chains: Study, chains_neck: Neck
+) -> None:
+    figure = _exhibit(chains_neck, "coefficients")
+    first, second = (draw(figure, chains, "en", "wide") for _ in range(2))
+    assert first == second
+    assert b"<dc:date>" not in first
+    assert b"<text" not in first
+
+
+def test_the_narrow_figure_is_a_picture_of_its_own(chains: Study, chains_neck: Neck) -> None:
+    figure = _exhibit(chains_neck, "coefficients")
+    widths = [
+        float(re.findall(rb'width="([\d.]+)pt"', draw(figure, chains, "en", width))[0])
+        for width in ("wide", "narrow")
+    ]
+    assert widths == [7.0 * 72, 3.55 * 72]
+
+
+def test_a_figure_has_as_many_marks_as_its_table_has_rows(chains: Study, chains_neck: Neck) -> None:
+    figure = _exhibit(chains_neck, "coefficients")
+    svg = draw(figure, chains, "en", "wide")
+    told = figure.data["direction"].isin(["decrease", "increase"]).sum()
+    filled = len(re.findall(rb"fill: #00558c; stroke: #00558c", svg))
+    hollow = len(re.findall(rb"fill: #ffffff; stroke: #4f5a64", svg))
+    assert (filled, hollow) == (told, len(figure.data) - told)
+
+
+def test_the_alternative_text_tells_every_number_of_the_figure(
+    chains: Study, chains_neck: Neck
+) -> None:
+    figure = _exhibit(chains_neck, "coefficients")
+    text = describe(chains, "en", figure)
+    for row in figure.rows:
+        assert label_row(chains, "en", figure, row) in text
+    assert text.count(", interval ") == len(figure.data)
+    unclear = (figure.data["direction"] == "unclear").sum()
+    assert text.count("includes no difference") == unclear > 0
+
+
+def test_a_refused_claim_stands_in_the_table_and_not_in_the_figure(
+    plants: Study, plants_neck: Neck
+) -> None:
+    table, figure = (_exhibit(plants_neck, kind) for kind in ("findings", "coefficients"))
+    assert "union_within" in set(table.data["claim"])
+    assert "union_within" not in set(figure.data["claim"])
+    _, body = tabulate(plants, "en", table)
+    refused = [row for row in body if row[2][1] == "refused"]
+    assert refused[0][2][0] == "not estimated"
+    assert refused[0][3][0] == ""
+
+
+def test_a_figure_never_mixes_outcomes(plants_neck: Neck) -> None:
+    figure = _exhibit(plants_neck, "coefficients")
+    assert figure.data["outcome"].nunique() == 1
+    assert figure.data["unit"].nunique() == 1
+
+
+def test_exhibits_hold_aggregates_with_their_contributors(chains_neck: Neck) -> None:
+    for exhibit in chains_neck.exhibits:
+        assert tuple(exhibit.data.columns) == COLUMNS
+        assert exhibit.data["contributors"].min() >= 10
+
+
+def test_a_table_of_places_has_a_row_a_place_and_a_column_a_claim(
+    chains: Study, chains_neck: Neck
+) -> None:
+    head, body = tabulate(chains, "en", _exhibit(chains_neck, "findings"))
+    assert len(body) == 7
+    assert len(head) == 2 + len(chains.claims) == len(body[0])
+    assert body[0][0][0] == "Bangladesh, garment"
+    assert body[-1][0][0] == "Viet Nam, electronics"
+
+
+def test_words_fall_back_to_the_variable_name_without_underscores(plants: Study) -> None:
+    words = words_of(plants, "xx", {"outcome": "log_scrap", "exposure": "lag1_grant"})
+    assert words["outcome"] == "log scrap"
+    assert words["nouns"] == "plant"
+
+
+def test_a_table_is_not_drawn(plants: Study, plants_neck: Neck) -> None:
+    with pytest.raises(ExhibitError, match="kind 'findings'"):
+        draw(_exhibit(plants_neck, "findings"), plants, "en", "wide")
+
+
+def test_a_figure_without_an_estimate_is_refused() -> None:
+    with pytest.raises(ExhibitError, match="no finding with an estimate"):
+        figure_coefficients(())
+
+
+def test_the_font_comes_from_a_package() -> None:
+    assert font_path().is_file()
+    assert "site-packages" in font_path().parts
+
+
+def test_intervals_are_drawn_for_every_row(chains_neck: Neck) -> None:
+    figure = _exhibit(chains_neck, "coefficients")
+    assert not figure.data[["conf_low", "conf_high"]].isna().any().any()
+    assert isinstance(figure.data, pd.DataFrame)

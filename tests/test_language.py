@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import itertools
+import re
+import string
+
+import pytest
+
+from evidence.errors import LanguageError
+from evidence.language import (
+    check_prose,
+    fill,
+    finding_fields,
+    format_amount,
+    format_number,
+    messages,
+    say,
+    word_finding,
+)
+
+WORDS = {"outcome": "the scrap rate", "exposure": "a union", "noun": "plant", "nouns": "plants"}
+ENTRY = {
+    "kind": "finding",
+    "design": "within",
+    "direction": "decrease",
+    "contrast": "indicator",
+    "estimate": -22.3,
+    "conf_low": -41.7,
+    "conf_high": -3.6,
+    "conf_level": 0.95,
+    "unit": "percent",
+    "nobs": 1620,
+    "n_entities": 54,
+    "n_clusters": 54,
+    "n_periods": 3,
+    "first_period": 1987,
+    "last_period": 1989,
+    "within_share": 0.8,
+}
+TYPED = [
+    "It fell by 0.3 points",
+    "It fell by 12 per cent",
+    "A share of 12%",
+    "a half of the plants",
+    "two thirds",
+    "It doubled",
+    "Twenty-five factories",
+    "a dozen",
+    "ONE factory in TEN",
+    "½ of them",
+    "x² grows",
+    "Ⅷ plants",
+    "১২ কারখানা",
+    "រោងចក្រ ១២",
+    "工場１２",
+    "三つの工場",
+    "٣ factories",
+    "per‰",
+    "tenfold",
+    "a third of plants",
+    "&#53; plants",
+    "stray {{ brace",
+    "{{ main.estimate } }",
+    "①",
+    "twice as many",
+    "thousands of workers",
+]
+ASSOCIATIONS = ("impact", "leads to", "reduces", "increases", "causes", "effect of", "raises")
+
+
+@pytest.mark.parametrize("text", TYPED)
+def test_a_typed_number_is_refused(text: str) -> None:
+    with pytest.raises(LanguageError, match=r"plants\.toml: brief.*is typed.*placeholder"):
+        check_prose(text, "plants.toml: brief")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Where {{ main.n_entities }} plants were seen, {{main.estimate}}.",
+        "A union often weighs something; nobody atones. Phone lines, stones, alone, everyone.",
+        "Per cent is a unit.",
+        "",
+    ],
+)
+def test_prose_without_a_typed_number_passes(text: str) -> None:
+    check_prose(text, "anywhere")
+
+
+def test_no_message_of_the_catalogue_types_a_number() -> None:
+    found = messages("en")
+    assert len(found) > 150
+    for name, text in found.items():
+        check_prose(re.sub(r"\{[a-z_]+\}", "", text), f"message {name}")
+
+
+def test_every_class_of_finding_has_its_sentence_and_title() -> None:
+    directions = ("decrease", "increase", "unclear", "untested", "refused")
+    for design, direction, contrast, part in itertools.product(
+        ("pooled", "between", "random", "within"),
+        directions,
+        ("indicator", "unit"),
+        ("sentence", "title"),
+    ):
+        entry = {**ENTRY, "design": design, "direction": direction, "contrast": contrast}
+        text = word_finding("en", part, entry, WORDS)
+        assert text[0].isupper()
+        assert "{" not in text
+
+
+def test_messages_ask_only_for_fields_that_exist() -> None:
+    known = {*finding_fields("en", ENTRY), *WORDS, "n_cases", "n_decrease", "n_increase"}
+    known |= {"n_unclear", "sizes"}
+    for name, text in messages("en").items():
+        if name.startswith(("sentence.", "title.")):
+            asked = {field for _, field, _, _ in string.Formatter().parse(text) if field}
+            assert asked <= known, name
+
+
+def test_no_association_is_worded_as_a_cause() -> None:
+    for name, text in messages("en").items():
+        for verb in ASSOCIATIONS:
+            if name.startswith(("sentence.", "title.")):
+                assert verb not in text.lower(), name
+
+
+def test_an_interval_across_zero_says_that_we_cannot_tell_and_what_is_ruled_out() -> None:
+    entry = {**ENTRY, "direction": "unclear", "conf_high": 15.6}
+    text = word_finding("en", "sentence", entry, WORDS)
+    assert text.startswith("We cannot tell whether")
+    assert "below \u221241.7\u00a0per\u00a0cent and above 15.6\u00a0per\u00a0cent" in text
+
+
+def test_numbers_have_a_true_minus_groups_and_the_decimals_asked_for() -> None:
+    assert format_number("en", -1234.56) == "\u22121,234.6"
+    assert format_number("en", 1234, decimals=0) == "1,234"
+    assert format_number("en", 0.04) == "0.0"
+    assert format_number("en", -0.04) == "0.0"
+    assert format_number("en", 2, signed=True) == "+2.0"
+
+
+def test_percent_is_never_confused_with_percentage_points() -> None:
+    assert format_amount("en", 3.1, "percent").replace("\u00a0", " ") == "3.1 per cent"
+    points = format_amount("en", 3.1, "percentage points").replace("\u00a0", " ")
+    assert points == "3.1 percentage points"
+    assert format_amount("en", 3.1, "weeks").replace("\u00a0", " ") == "3.1 weeks"
+
+
+def test_small_estimates_keep_a_digit_that_is_not_zero() -> None:
+    fields = finding_fields("en", {**ENTRY, "estimate": -0.02, "conf_low": -0.3})
+    assert fields["estimate"].startswith("\u22120.02")
+
+
+def test_placeholders_are_filled_from_findings_and_unknown_ones_fail() -> None:
+    fields = {"main": finding_fields("en", ENTRY)}
+    text = fill("{{ main.n_entities }} plants, {{main.estimate}}", fields, "here")
+    assert text == "54 plants, \u221222.3\u00a0per\u00a0cent"
+    with pytest.raises(LanguageError, match=r"here: \{\{ main\.size_of \}\}.*estimate"):
+        fill("{{ main.size_of }}", fields, "here")
+    with pytest.raises(LanguageError, match=r"expected one of main"):
+        fill("{{ other.estimate }}", fields, "here")
+
+
+def test_a_missing_message_or_catalogue_never_falls_back() -> None:
+    with pytest.raises(LanguageError, match=r"no message 'nothing\.here'"):
+        say("en", "nothing.here")
+    with pytest.raises(LanguageError, match="no catalogue; expected one of en"):
+        say("xx", "interval")
+    with pytest.raises(LanguageError, match="placeholder 'high'"):
+        say("en", "interval", low="a")

@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from conftest import copy_project
+from evidence.errors import RunError
+from evidence.run import check_fresh, check_notebook, check_parameters, plan_runs, run_study
+from evidence.run.notebook import SENTINEL, add_sentinel, check_complete, clean_record
+from evidence.study import Study, load_study
+
+DEFAULTS = {"study": "plants", "output": "", "seed": 1}
+
+
+def _replace_last_cells(root: Path, *sources: str) -> None:
+    """Leave a notebook with its parameters and these cells only."""
+    path = root / "notebooks/plants.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    kept = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    new = [nbformat.v4.new_code_cell(text, id=f"cell-{n}") for n, text in enumerate(sources)]
+    notebook.cells = [*kept, *new]
+    nbformat.write(notebook, path)
+
+
+def _study(root: Path) -> Study:
+    return load_study(root / "notebooks/studies/plants.toml")
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Return ``plants`` after a real run with papermill."""
+    study = _study(copy_project(tmp_path_factory.mktemp("run") / 'a "quoted" {folder}'))
+    result = run_study(study)
+    assert [job.name for job in result.done] == ["plants"], result.failures
+    return study
+
+
+def test_a_run_leaves_the_whole_neck_and_its_manifest(ran: Study) -> None:
+    names = {p.name for p in ran.internal.iterdir()}
+    wanted = {"estimates.csv", "findings.json", "manifest.json", "exhibits", "protected.json"}
+    assert wanted <= names
+    assert not {"work", "failed"} & names
+    assert ran.internal.stat().st_mode & 0o777 == 0o700
+    manifest = json.loads((ran.internal / "manifest.json").read_text("utf-8"))
+    assert manifest["verdict"] == "complete"
+    assert manifest["runs"][0]["why"] == "no earlier result"
+    assert manifest["runs"][0]["cells"] >= 10
+
+
+def test_the_record_has_fixed_ids_and_no_path_or_time(ran: Study) -> None:
+    path = ran.internal / "cases/all/plants/plants.ipynb"
+    text = path.read_text("utf-8")
+    assert str(ran.root) not in text
+    assert "papermill" not in json.loads(text)["metadata"]
+    notebook = nbformat.read(path, as_version=4)
+    assert "injected-parameters" in [cell.id for cell in notebook.cells]
+    assert SENTINEL not in [cell.id for cell in notebook.cells]
+    assert notebook.metadata["evidence"]["study"] == "plants"
+
+
+def test_nothing_runs_again_while_the_inputs_stay(ran: Study) -> None:
+    before = (ran.internal / "manifest.json").read_bytes()
+    events: list[str] = []
+    result = run_study(ran, tell=lambda job, event: events.append(event))
+    assert events == ["unchanged"]
+    assert not result.done
+    assert (ran.internal / "manifest.json").read_bytes() == before
+    check_fresh(ran)
+
+
+def _edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "reason"),
+    [
+        ("notebooks/studies/plants.toml", "a union", "a trade union", "changed: study"),
+        ("notebooks/plants.ipynb", "Who is in", "Who stays in", "changed: notebook"),
+        ("data/sources/jobtraining.toml", "scrapped items", "waste", "changed: data"),
+    ],
+)
+def test_the_plan_says_why_a_run_is_due(
+    ran: Study, file: str, old: str, new: str, reason: str
+) -> None:
+    _edit(ran.root / file, old, new)
+    try:
+        study = _study(ran.root)
+        assert [job.why for job in plan_runs(study)] == [reason]
+        with pytest.raises(RunError, match=f"{reason}.*Run it again"):
+            check_fresh(study)
+    finally:
+        _edit(ran.root / file, new, old)
+    assert [job.why for job in plan_runs(_study(ran.root))] == [""]
+
+
+def test_another_seed_is_another_run(ran: Study) -> None:
+    assert [job.why for job in plan_runs(ran, seed=2)] == ["changed: parameters"]
+
+
+def test_a_damaged_result_is_found(ran: Study) -> None:
+    path = ran.internal / "cases/all/plants/estimates.csv"
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b"5", b"6", 1))
+    try:
+        assert [job.why for job in plan_runs(ran)] == ["damaged: estimates.csv"]
+    finally:
+        path.write_bytes(before)
+
+
+def test_joined_files_that_somebody_changed_are_not_published(ran: Study) -> None:
+    path = ran.internal / "findings.json"
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b"decrease", b"increase").replace(b"unclear", b"decrease"))
+    try:
+        with pytest.raises(RunError, match="files that the run did not write"):
+            check_fresh(ran)
+    finally:
+        path.write_bytes(before)
+
+
+def test_a_study_that_never_ran_is_not_fresh(fresh_project: Path) -> None:
+    with pytest.raises(RunError, match=r"no finished run.*evidence run plants\.toml"):
+        check_fresh(_study(fresh_project))
+
+
+FAULTS = {
+    "error": (("x = 1", "x / 0", "y = 2"), r"cell 'cell-1': ZeroDivisionError"),
+    "early exit": (("import sys", "sys.exit(0)", "y = 2"), r"cell 'cell-1': SystemExit"),
+    "dead kernel": (("import os", "os._exit(1)", "y = 2"), r"DeadKernelError"),
+    "dead in the last cell": (("import os", "os._exit(0)"), r"DeadKernelError|no sign of life"),
+    "no neck": (("x = 1",), r"no estimates\.csv, findings\.json"),
+    "input": (("input()",), r"StdinNotImplementedError"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_run_that_does_not_finish_is_a_failure_and_costs_nothing_earlier(
+    fresh_project: Path, fault: str
+) -> None:
+    sources, message = FAULTS[fault]
+    study = _study(fresh_project)
+    earlier = study.internal / "findings.json"
+    earlier.parent.mkdir(parents=True)
+    earlier.write_text("an earlier good result", "utf-8")
+    _replace_last_cells(fresh_project, *sources)
+    result = run_study(study)
+    assert not result.done
+    (failure,) = result.failures
+    with (
+        pytest.raises(RunError, match=message)
+        if fault != "no neck"
+        else pytest.raises(Exception, match=message)
+    ):
+        raise failure.error
+    assert earlier.read_text("utf-8") == "an earlier good result"
+    assert not (study.internal / "cases/all").exists()
+    assert failure.notebook is not None
+    assert failure.notebook.is_file()
+
+
+def test_the_environment_of_the_caller_is_restored(fresh_project: Path) -> None:
+    before = dict(os.environ)
+    _replace_last_cells(fresh_project, "1 / 0")
+    run_study(_study(fresh_project))
+    assert dict(os.environ) == before
+
+
+GOOD = {"study": "a; import os", "output": "x\n'\"\\", "seed": -3}
+ODD: list[tuple[Any, Any]] = [
+    ("z=1; open('pwned','w')\nq", "x"),
+    ("class", "x"),
+    ("open", "x"),
+    ("min-n", "x"),
+    ("", "x"),
+    ("countri", "x"),
+    ("seed", "1"),
+    ("seed", 1.0),
+    ("seed", True),
+    ("seed", None),
+    ("study", b"a'b"),
+    ("study", Path("a")),
+    ("study", 7),
+    ("study", "\ud800"),
+    ("study", ["plants"]),
+    ("study", ("a",)),
+    ("study", {"a": 1}),
+]
+
+
+def test_texts_stay_texts_whatever_they_hold() -> None:
+    check_parameters(GOOD, DEFAULTS, "plants.ipynb")
+
+
+@pytest.mark.parametrize(("name", "value"), ODD)
+def test_a_parameter_that_papermill_would_twist_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(RunError, match=r"plants\.ipynb: parameter"):
+        check_parameters({name: value}, DEFAULTS, "plants.ipynb")
+
+
+def test_a_float_that_is_no_number_is_refused() -> None:
+    with pytest.raises(RunError, match="nan"):
+        check_parameters({"rate": float("nan")}, {"rate": 0.5}, "n.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ('study: str = "a"\noutput: str = ""', "parameters study, output"),
+        ('study: str = "a"\noutput: str = ""\nseed: int = "1"', "seed is declared int"),
+        ('study: str = "a"\noutput: str = study\nseed: int = 1', "other than names set to lit"),
+        ("import os", "other than names set to literals"),
+        ("study = (", "other than names set to literals"),
+        ("study: str", "study has no default"),
+    ],
+)
+def test_a_parameters_cell_holds_the_declared_literals_only(
+    fresh_project: Path, source: str, message: str
+) -> None:
+    path = fresh_project / "notebooks/plants.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    cell = next(c for c in notebook.cells if c.id == "parameters")
+    cell.source = source
+    nbformat.write(notebook, path)
+    with pytest.raises(RunError, match=message):
+        check_notebook(path, tuple(DEFAULTS))
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_exactly_one_cell_is_tagged_parameters(fresh_project: Path, count: int) -> None:
+    path = fresh_project / "notebooks/plants.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        cell.metadata = {}
+    for cell in [c for c in notebook.cells if c.cell_type == "code"][:count]:
+        cell.metadata = {"tags": ["parameters"]}
+    nbformat.write(notebook, path)
+    with pytest.raises(RunError, match=f"{count} cells tagged 'parameters'"):
+        check_notebook(path, tuple(DEFAULTS))
+
+
+def test_a_tag_that_hides_failures_is_refused(fresh_project: Path) -> None:
+    path = fresh_project / "notebooks/plants.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[-1].metadata = {"tags": ["raises-exception"]}
+    nbformat.write(notebook, path)
+    with pytest.raises(RunError, match="which hides a failure"):
+        check_notebook(path, tuple(DEFAULTS))
+
+
+def test_a_record_is_not_run_again(ran: Study) -> None:
+    record = ran.internal / "cases/all/plants/plants.ipynb"
+    with pytest.raises(RunError, match="the record of an earlier run"):
+        check_notebook(record, tuple(DEFAULTS))
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"cells": []}'])
+def test_what_is_no_notebook_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "n.ipynb"
+    path.write_text(text, "utf-8")
+    with pytest.raises(RunError, match=r"no valid notebook|0 cells tagged"):
+        check_notebook(path, tuple(DEFAULTS))
+
+
+def _executed(*counts: int | None, token: str = "t") -> Any:
+    cells = [
+        nbformat.v4.new_code_cell("x", id=f"cell-{n}", execution_count=count)
+        for n, count in enumerate(counts)
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    add_sentinel(notebook, token)
+    notebook.cells[-1].execution_count = 9
+    notebook.cells[-1].outputs = [nbformat.v4.new_output("stream", text=f"{token}\n")]
+    return notebook
+
+
+def test_completeness_needs_every_count_and_the_token() -> None:
+    assert check_complete(_executed(1, 2), "t", "n") == 2
+    with pytest.raises(RunError, match="cell 'cell-1': a cell that never ran"):
+        check_complete(_executed(1, None), "t", "n")
+    with pytest.raises(RunError, match="no sign of life"):
+        check_complete(_executed(1, 2), "another", "n")
+
+
+def test_cleaning_takes_the_sentinel_out() -> None:
+    notebook = _executed(1)
+    clean_record(notebook, {"study": "s"})
+    assert [cell.id for cell in notebook.cells] == ["cell-0"]
