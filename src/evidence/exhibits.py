@@ -197,14 +197,31 @@ def draw(exhibit: Exhibit, study: Study, language: str, width: Width) -> bytes:
     return buffer.getvalue()
 
 
-def show(exhibit: Exhibit, study: Study, language: str = "en") -> Any:
-    """Show an exhibit in a notebook: a figure, or a table of what it holds."""
-    from IPython.display import SVG
+def show(item: Exhibit | pd.DataFrame, study: Study | None = None, language: str = "en") -> Any:
+    """Show an exhibit or a frame in a notebook: a picture, or a table with whole texts.
 
-    if exhibit.specification["kind"] == "coefficients":
-        return SVG(data=draw(exhibit, study, language, "wide"))
-    head, body = tabulate(study, language, exhibit)
-    return pd.DataFrame([[text for text, _ in row] for row in body], columns=head)
+    Raises
+    ------
+    ExhibitError
+        Where an exhibit is to be shown without its study, which holds the labels.
+    """
+    from IPython.display import HTML, SVG
+
+    if isinstance(item, pd.DataFrame):
+        with pd.option_context("display.max_colwidth", None):
+            return HTML(item.to_html(na_rep="", border=0).replace("&lt;NA&gt;", ""))
+    if study is None:
+        raise ExhibitError(
+            f"exhibit '{item.id}'",
+            seen="no study",
+            expected="the study whose labels the exhibit is shown with",
+            do="Say ev.show(exhibit, plan).",
+        )
+    if item.specification["kind"] == "coefficients":
+        return SVG(data=draw(item, study, language, "wide"))
+    head, body = tabulate(study, language, item)
+    texts = [[text for text, _ in row] for row in body]
+    return show(pd.DataFrame(texts, columns=head).set_index(head[0]))
 
 
 def say_findings(findings: tuple[Finding, ...], study: Study, language: str = "en") -> pd.DataFrame:

@@ -116,7 +116,8 @@ def list_estimates(fits: tuple[Fit, ...]) -> pd.DataFrame:
     shown = ["estimate", "std_error", "conf_low", "conf_high", "nobs", "n_clusters", "cov_type",
              "role", "reason"]  # fmt: skip
     frame = pd.concat([fit.estimates for fit in fits])
-    return frame.set_index(["specification", "term"])[shown].round(4)
+    counts = {"nobs": "Int64", "n_clusters": "Int64"}
+    return frame.astype(counts).set_index(["specification", "term"])[shown].round(4)
 
 
 def list_within_shares(fits: tuple[Fit, ...]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from evidence.brief.fonts import embed_font
 from evidence.errors import BriefError
 from evidence.language import say
 from evidence.neck import replace_file
@@ -41,14 +42,16 @@ def write_portal(public: Path, language: str = "en") -> Path:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
-    css = (_TEMPLATES / "portal.css").read_text(encoding="utf-8")
-    words = ("title", "lead", "briefs", "simulated", "read", "footer")
+    names = ("title", "lead", "briefs", "simulated", "footer")
+    words = {key: say(language, f"portal.{key}") for key in names}
+    font = embed_font(json.dumps([briefs, words], ensure_ascii=False))
+    css = (_TEMPLATES / "portal.css").read_text(encoding="utf-8").replace("FONT_ADDRESS", font)
     page = environment.get_template("index.html.j2").render(
         language=language,
         briefs=briefs,
         css=css,
         css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
-        words={key: say(language, f"portal.{key}") for key in words},
+        words=words,
     )
     target = public / "index.html"
     replace_file(target, page.encode("utf-8"))
