@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -293,3 +294,12 @@ def test_cleaning_takes_the_sentinel_out() -> None:
     notebook = _executed(1)
     clean_record(notebook, {"study": "s"})
     assert [cell.id for cell in notebook.cells] == ["cell-0"]
+
+
+def test_a_second_run_of_a_study_is_kept_out_while_one_goes_on(fresh_project: Path) -> None:
+    study = _study(fresh_project)
+    study.internal.mkdir(parents=True)
+    with (study.internal / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(RunError, match="another run of this study"):
+            run_study(study)

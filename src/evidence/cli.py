@@ -45,7 +45,13 @@ def check(studies: tuple[Path, ...], seed: int) -> None:
 @main.command()
 @_studies
 @_seed
-@click.option("--jobs", default=1, show_default=True, help="Notebooks at the same time.")
+@click.option(
+    "--jobs",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Notebooks at the same time.",
+)
 def run(studies: tuple[Path, ...], seed: int, jobs: int) -> None:
     """Run the notebooks of studies whose inputs have changed."""
     with _told_plainly():

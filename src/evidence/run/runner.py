@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import importlib.metadata
 import json
@@ -145,14 +146,26 @@ def run_study(
         fails is no exception: it is a ``Failure`` of the returned run, the others go
         on, and the study's earlier results stay as they were.
     """
-    jobs = plan_runs(study, seed=seed)
-    stale = [job for job in jobs if job.why]
-    unchanged = [job for job in jobs if not job.why]
     study.internal.mkdir(parents=True, exist_ok=True)
     study.internal.chmod(0o700)
-    for job in unchanged:
-        tell(job, "unchanged")
-    failures: list[Failure] = []
+    with _lock(study):
+        jobs = plan_runs(study, seed=seed)
+        stale = [job for job in jobs if job.why]
+        unchanged = tuple(job for job in jobs if not job.why)
+        for job in unchanged:
+            tell(job, "unchanged")
+        failures = _execute_all(study, stale, workers, tell)
+        if not failures and (stale or _is_damaged(study)):
+            _keep(study, jobs, seed)
+    failed = [failure.job for failure in failures]
+    done = tuple(job for job in stale if job not in failed)
+    return Run(study, done, unchanged, failures)
+
+
+def _execute_all(
+    study: Study, stale: list[Job], workers: int, tell: Callable[[Job, str], None]
+) -> tuple[Failure, ...]:
+    failures = []
     with _kernel_environment(study), ThreadPoolExecutor(max(1, workers)) as pool:
         futures = {pool.submit(_execute, job, tell): job for job in stale}
         for future in as_completed(futures):
@@ -160,10 +173,7 @@ def run_study(
             if failure is not None:
                 failures.append(failure)
             tell(futures[future], "failed" if failure else "done")
-    if not failures and (stale or _is_damaged(study)):
-        _keep(study, jobs, seed)
-    done = [job for job in stale if job not in [failure.job for failure in failures]]
-    return Run(study, tuple(done), tuple(unchanged), tuple(failures))
+    return tuple(failures)
 
 
 def check_fresh(study: Study) -> None:
@@ -389,6 +399,22 @@ def _check_whole(study: Study, neck: Neck) -> None:
             expected="every specification and claim in every case",
             do="See that the notebook fits all its specifications and states all claims.",
         )
+
+
+@contextlib.contextmanager
+def _lock(study: Study) -> Iterator[None]:
+    """Keep a second run of the study out; the lock dies with its process."""
+    with (study.internal / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunError(
+                study.slug,
+                seen="another run of this study, still going on",
+                expected="one at a time",
+                do="Wait until it has ended.",
+            ) from error
+        yield
 
 
 @contextlib.contextmanager
