@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from evidence.run.execute import Failure
 from evidence.run.notebook import check_notebook, check_parameters
-from evidence.run.runner import Failure, Job, Run, check_fresh, plan_runs, run_study
+from evidence.run.plan import Job, plan_runs
+from evidence.run.runner import Run, check_fresh, run_study
 
 __all__ = [
     "Failure",

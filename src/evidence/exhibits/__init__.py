@@ -1,0 +1,26 @@
+"""Findings become exhibits: data with a specification, drawn last.
+
+An exhibit holds aggregated rows and the count of contributors behind each, never
+microdata and no words. ``draw`` makes a picture of it in a language and a width.
+"""
+
+from __future__ import annotations
+
+from evidence.exhibits.drawing import draw, font_path, show
+from evidence.exhibits.noun import COLUMNS, Exhibit, figure_coefficients, table_findings
+from evidence.exhibits.words import describe, label_row, say_findings, tabulate, words_of
+
+__all__ = [
+    "COLUMNS",
+    "Exhibit",
+    "describe",
+    "draw",
+    "figure_coefficients",
+    "font_path",
+    "label_row",
+    "say_findings",
+    "show",
+    "table_findings",
+    "tabulate",
+    "words_of",
+]

@@ -1,0 +1,41 @@
+"""What is asked: a study file becomes a frozen ``Study``.
+
+A study file is TOML under ``notebooks/studies/``; packs of countries and sectors are
+TOML under ``data/``. Both are hashed, so a result can name the question it answers.
+"""
+
+from __future__ import annotations
+
+from evidence.study.load import PARAMETERS, find_root, load_study, select_case
+from evidence.study.noun import Case, Study
+from evidence.study.sections import (
+    LEVELS,
+    Brief,
+    Claim,
+    Data,
+    Disclosure,
+    Heading,
+    Prose,
+    Specification,
+    Variable,
+    strict,
+)
+
+__all__ = [
+    "LEVELS",
+    "PARAMETERS",
+    "Brief",
+    "Case",
+    "Claim",
+    "Data",
+    "Disclosure",
+    "Heading",
+    "Prose",
+    "Specification",
+    "Study",
+    "Variable",
+    "find_root",
+    "load_study",
+    "select_case",
+    "strict",
+]

@@ -1,0 +1,193 @@
+"""Find a study, load it, expand its cases from the packs."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from evidence.errors import StudyError
+from evidence.study.noun import Case, Study
+from evidence.study.references import check_references
+from evidence.study.sections import Country, Sector, StudyFile
+from evidence.study.toml import check_sections, nearest, read_toml
+
+PARAMETERS = ("study", "output", "seed")
+"""Notebook parameters of every study; the keys of ``[cases]`` come on top."""
+
+
+def find_root(*starts: Path) -> Path:
+    """Find the project's root: the nearest folder upward from one of these places.
+
+    ``EVIDENCE_ROOT`` in the environment decides where it is set (kernels have it).
+
+    Raises
+    ------
+    StudyError
+        Where no folder upward holds ``notebooks/`` and ``data/sources/``.
+    """
+    chosen = os.environ.get("EVIDENCE_ROOT")
+    if chosen:
+        return Path(chosen)
+    for folder in (folder for start in starts for folder in (start, *start.parents)):
+        if (folder / "notebooks").is_dir() and (folder / "data" / "sources").is_dir():
+            return folder
+    raise StudyError(
+        starts[-1].name or str(starts[-1]),
+        seen="no folder upward with notebooks/ and data/sources/",
+        expected="a folder inside a project",
+        do="Change to the project's folder.",
+    )
+
+
+def load_study(study: str | Path) -> Study:
+    """Load a study by its slug or path.
+
+    Parameters
+    ----------
+    study : str or Path
+        ``"plants"`` or ``notebooks/studies/plants.toml``.
+
+    Raises
+    ------
+    StudyError
+        Naming file, key, what was seen, what was expected and what to do.
+    """
+    path = _locate(study)
+    raw = read_toml(path)
+    file = check_sections(StudyFile, raw, path)
+    root = path.parents[2] if path.parent.name == "studies" else find_root(Path.cwd())
+    cases, left_out, packs = _expand_cases(file.cases, root, path)
+    loaded = Study(
+        path=path,
+        root=root,
+        sha256=_digest([raw, *packs]),
+        heading=file.study,
+        data=file.data,
+        variables=file.variables,
+        specifications=file.specifications,
+        claims=file.claims,
+        cases=cases,
+        left_out=left_out,
+        disclosure=file.disclosure,
+        brief=file.brief,
+    )
+    check_references(loaded)
+    return loaded
+
+
+def select_case(study: Study, **values: str) -> Case:
+    """Select the case with these values of the study's ``[cases]``.
+
+    Raises
+    ------
+    StudyError
+        Where the study has no such case.
+    """
+    for case in study.cases:
+        if case.values == values:
+            return case
+    raise StudyError(
+        f"{study.path.name}: [cases]",
+        seen=f"no case {_spell(values)}",
+        expected=f"one of {', '.join(case.id for case in study.cases)}",
+        do="Choose one of them, or add it to [cases] and to its country pack.",
+    )
+
+
+def _spell(values: dict[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in values.items()) or "without values"
+
+
+def _locate(study: str | Path) -> Path:
+    path = Path(study)
+    if path.suffix != ".toml":
+        path = find_root(Path.cwd()) / "notebooks" / "studies" / f"{study}.toml"
+    if not path.is_file():
+        folder = path.parent
+        known = [p.stem for p in sorted(folder.glob("*.toml"))] if folder.is_dir() else []
+        raise StudyError(
+            str(study),
+            seen="no such study file",
+            expected=f"one of {', '.join(known)}" if known else "a .toml file",
+            do=f"Check the name{nearest(path.stem, known)}.",
+        )
+    return path.resolve()
+
+
+def _expand_cases(
+    lists: dict[str, tuple[str, ...]], root: Path, path: Path
+) -> tuple[tuple[Case, ...], tuple[str, ...], list[dict[str, Any]]]:
+    for key, values in lists.items():
+        if key not in {"country", "sector"}:
+            raise StudyError(
+                f"{path.name}: cases.{key}",
+                seen="an unknown key",
+                expected="country or sector",
+                do=f"Rename it{nearest(key, ['country', 'sector'])}.",
+            )
+        if len(set(values)) != len(values):
+            raise StudyError(
+                f"{path.name}: cases.{key}",
+                seen="a value that stands twice",
+                expected="each value once",
+                do="Remove the second one.",
+            )
+    if not lists:
+        return (Case("all", {}, {}),), (), []
+    packs = {
+        (key, value): _load_pack(key, value, root, path)
+        for key, values in lists.items()
+        for value in values
+    }
+    cases, left_out = [], []
+    for values in itertools.product(*lists.values()):
+        named = dict(zip(lists, values, strict=True))
+        country = packs.get(("country", named.get("country", "")))
+        if country is not None and named.get("sector") not in {None, *country["sectors"]}:
+            left_out.append("-".join(values))
+            continue
+        names = [packs[item]["name"] for item in named.items()]
+        shared = set.intersection(*(set(name) for name in names))
+        label = {code: ", ".join(name[code] for name in names) for code in sorted(shared)}
+        cases.append(Case("-".join(values), named, label))
+    if not cases:
+        raise StudyError(
+            f"{path.name}: [cases]",
+            seen="no combination that a country pack holds",
+            expected="at least one",
+            do="Add the sector to data/countries/<country>.toml, or choose other values.",
+        )
+    return tuple(cases), tuple(left_out), list(packs.values())
+
+
+def _load_pack(kind: str, value: str, root: Path, path: Path) -> dict[str, Any]:
+    folder = root / "data" / {"country": "countries", "sector": "sectors"}[kind]
+    file = folder / f"{value}.toml"
+    if Path(value).name != value or not file.is_file():
+        known = [p.stem for p in sorted(folder.glob("*.toml"))]
+        raise StudyError(
+            f"{path.name}: cases.{kind}",
+            seen=f"'{value}'",
+            expected=f"one of {', '.join(known)}",
+            do=f"Choose one, or add data/{folder.name}/{value}.toml{nearest(value, known)}.",
+        )
+    raw = read_toml(file)
+    pack = check_sections(Country if kind == "country" else Sector, raw, file)
+    own = pack.iso3 if kind == "country" else pack.id
+    if own != value:
+        raise StudyError(
+            file.name,
+            seen=f"'{own}'",
+            expected=f"'{value}', the file's own name",
+            do="Rename the file or the code in it.",
+        )
+    return raw
+
+
+def _digest(parts: list[dict[str, Any]]) -> str:
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

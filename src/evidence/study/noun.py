@@ -1,0 +1,120 @@
+"""The noun of the room: a checked study file with its cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from evidence.errors import StudyError
+from evidence.study.sections import (
+    Brief,
+    Claim,
+    Data,
+    Disclosure,
+    Heading,
+    Specification,
+    Variable,
+    Words,
+)
+from evidence.study.toml import nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One combination of the study's ``[cases]``; ``all`` where there are none."""
+
+    id: str
+    values: dict[str, str]
+    label: Words
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A checked study file.
+
+    ``left_out`` lists the combinations of ``[cases]`` that the country packs do not
+    hold; ``sha256`` is of the file and the packs that it names.
+    """
+
+    path: Path
+    root: Path
+    sha256: str
+    heading: Heading
+    data: Data
+    variables: tuple[Variable, ...]
+    specifications: tuple[Specification, ...]
+    claims: tuple[Claim, ...]
+    cases: tuple[Case, ...]
+    left_out: tuple[str, ...]
+    disclosure: Disclosure
+    brief: Brief
+
+    @property
+    def slug(self) -> str:
+        """The study's name in paths and placeholders."""
+        return self.heading.slug
+
+    @property
+    def internal(self) -> Path:
+        """Folder of results that may hold what must not leave."""
+        return self.root / "reports" / "internal" / self.slug
+
+    @property
+    def public(self) -> Path:
+        """Folder of cleared results."""
+        return self.root / "reports" / "public" / self.slug
+
+    @property
+    def entity(self) -> Variable:
+        """The variable that names who is observed."""
+        return next(v for v in self.variables if v.role == "entity")
+
+    @property
+    def time(self) -> Variable:
+        """The variable that says when."""
+        return next(v for v in self.variables if v.role == "time")
+
+    @property
+    def notebooks(self) -> tuple[str, ...]:
+        """Names of the notebooks that the specifications ask for, sorted."""
+        return tuple(sorted({s.notebook for s in self.specifications}))
+
+    def variable(self, name: str) -> Variable:
+        """Return the declared variable of this name."""
+        return next(v for v in self.variables if v.name == name)
+
+    def specification(self, name: str) -> Specification:
+        """Return the specification of this id.
+
+        Raises
+        ------
+        StudyError
+            Where the study has none of that id.
+        """
+        return _named(self, self.specifications, name, "specification")
+
+    def claim(self, name: str) -> Claim:
+        """Return the claim of this id.
+
+        Raises
+        ------
+        StudyError
+            Where the study has none of that id.
+        """
+        return _named(self, self.claims, name, "claim")
+
+
+_Item = TypeVar("_Item", Specification, Claim)
+
+
+def _named(study: Study, items: tuple[_Item, ...], name: str, kind: str) -> _Item:
+    found = {item.id: item for item in items}
+    if name not in found:
+        raise StudyError(
+            study.path.name,
+            seen=f"no {kind} '{name}'",
+            expected=f"one of {', '.join(found)}",
+            do=f"Add it to the study file{nearest(name, found)}.",
+        )
+    return found[name]

@@ -1,0 +1,162 @@
+"""Check that the parts of a study refer to each other."""
+
+from __future__ import annotations
+
+from evidence.errors import StudyError
+from evidence.study.noun import Study
+from evidence.study.sections import Claim, Specification
+from evidence.study.toml import nearest
+
+
+def check_references(study: Study) -> None:
+    """Check names, roles, designs, notebooks and claims of a study against each other.
+
+    Raises
+    ------
+    StudyError
+        Naming file, key, what was seen, what was expected and what to do.
+    """
+    _check_unique(study)
+    _check_roles(study)
+    names = [v.name for v in study.variables]
+    for language in study.brief.text:
+        if language not in study.brief.languages:
+            raise StudyError(
+                f"{study.path.name}: brief.text.{language}",
+                seen=f"text in '{language}'",
+                expected=f"one of the brief's languages: {', '.join(study.brief.languages)}",
+                do="Add the language to brief.languages, or remove the text.",
+            )
+    for number, spec in enumerate(study.specifications, 1):
+        used = {"outcome": (spec.outcome,), "exposure": spec.exposures, "controls": spec.controls}
+        for key, values in used.items():
+            for name in values:
+                if name not in names:
+                    raise StudyError(
+                        f"{study.path.name}: specifications[{number}].{key}",
+                        seen=f"'{name}'",
+                        expected=f"a declared variable: {', '.join(names)}",
+                        do=f"Declare it in [[variables]] or rename it{nearest(name, names)}.",
+                    )
+        _check_specification(study, spec, number)
+        _check_notebook(study, spec, number)
+    for number, claim in enumerate(study.claims, 1):
+        _check_claim(study, claim, number)
+
+
+def _check_unique(study: Study) -> None:
+    lists = {
+        "variables": [v.name for v in study.variables],
+        "specifications": [s.id for s in study.specifications],
+        "claims": [c.id for c in study.claims],
+    }
+    for section, names in lists.items():
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise StudyError(
+                f"{study.path.name}: {section}",
+                seen=f"'{twice[0]}' stands more than once",
+                expected="each name once",
+                do="Rename or remove the second one.",
+            )
+    if study.path.stem != study.slug:
+        raise StudyError(
+            f"{study.path.name}: study.slug",
+            seen=f"'{study.slug}'",
+            expected=f"'{study.path.stem}', the file's own name",
+            do="Rename the file or the slug.",
+        )
+
+
+def _check_roles(study: Study) -> None:
+    for role in ("entity", "time"):
+        count = sum(v.role == role for v in study.variables)
+        if count != 1:
+            raise StudyError(
+                f"{study.path.name}: variables",
+                seen=f"{count} variables with role '{role}'",
+                expected="exactly one",
+                do=f"Give the role '{role}' to the variable that is it.",
+            )
+
+
+_KEYS = {"entity", "time", "cluster"}
+_EFFECTS: dict[str, set[str]] = {
+    "pooled_ols": {"time"},
+    "between": set(),
+    "random_effects": {"time"},
+    "fixed_effects": {"entity", "time"},
+}
+
+
+def _check_specification(study: Study, spec: Specification, number: int) -> None:
+    where = f"{study.path.name}: specifications[{number}]"
+    used = [spec.outcome, *spec.regressors]
+    twice = sorted({name for name in used if used.count(name) > 1})
+    if twice or not spec.exposures:
+        raise StudyError(
+            f"{where}.exposure",
+            seen=f"'{twice[0]}' more than once" if twice else "none",
+            expected="at least one exposure, and each variable in one part only",
+            do="Name it once, as outcome, exposure or control.",
+        )
+    parts = {"outcome": (spec.outcome,), "exposure": spec.exposures, "controls": spec.controls}
+    for key, names in parts.items():
+        for name in names:
+            role = study.variable(name).role
+            if role in _KEYS:
+                raise StudyError(
+                    f"{where}.{key}",
+                    seen=f"'{name}', whose role is '{role}'",
+                    expected="a variable with role outcome, exposure or control",
+                    do="Choose another variable, or change its role in [[variables]].",
+                )
+    allowed = _EFFECTS[spec.estimator]
+    odd = [name for name in spec.effects if name not in allowed or spec.effects.count(name) > 1]
+    if odd or (spec.estimator == "fixed_effects" and not spec.effects):
+        raise StudyError(
+            f"{where}.effects",
+            seen=f"{', '.join(spec.effects) or 'none'} with {spec.estimator}",
+            expected=f"{' and '.join(sorted(allowed)) or 'none'}, each at most once",
+            do="Change 'effects' or 'estimator'.",
+        )
+
+
+def _check_notebook(study: Study, spec: Specification, number: int) -> None:
+    folder = study.root / "notebooks"
+    known = [p.stem for p in sorted(folder.glob("*.ipynb"))]
+    if spec.notebook not in known:
+        raise StudyError(
+            f"{study.path.name}: specifications[{number}].notebook",
+            seen=f"'{spec.notebook}'",
+            expected=f"a notebook of notebooks/, without .ipynb: {', '.join(known)}",
+            do=f"Rename it or add the notebook{nearest(spec.notebook, known)}.",
+        )
+
+
+def _check_claim(study: Study, claim: Claim, number: int) -> None:
+    where = f"{study.path.name}: claims[{number}]"
+    specs = {s.id: s for s in study.specifications}
+    spec = specs.get(claim.specification)
+    if spec is None:
+        raise StudyError(
+            f"{where}.specification",
+            seen=f"'{claim.specification}'",
+            expected=f"one of {', '.join(specs)}",
+            do=f"Name a specification of this file{nearest(claim.specification, specs)}.",
+        )
+    if spec.role == "replication":
+        raise StudyError(
+            f"{where}.specification",
+            seen=f"'{spec.id}', a replication",
+            expected="a specification whose inference passes the guard",
+            do="Claim from a headline or robustness specification.",
+        )
+    choice = claim.exposure or (spec.exposures[0] if len(spec.exposures) == 1 else "")
+    if choice not in spec.exposures:
+        raise StudyError(
+            f"{where}.exposure",
+            seen=f"'{claim.exposure}'",
+            expected=f"one of {', '.join(spec.exposures)}",
+            do="Say whose coefficient the claim is about.",
+        )

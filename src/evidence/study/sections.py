@@ -1,0 +1,166 @@
+"""The sections of a study file and of a pack: what each key may hold."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Annotated, Literal, TypeVar, cast, dataclass_transform
+
+from pydantic import AfterValidator, ConfigDict, Field
+from pydantic.dataclasses import dataclass as checked
+
+LEVELS = ("worker", "line", "factory-cycle", "factory", "buyer", "sector", "country")
+"""Levels of variation, finest first."""
+
+Level = Literal["worker", "line", "factory-cycle", "factory", "buyer", "sector", "country"]
+Words = dict[str, str]
+
+
+def _one_or_many(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+Text = Annotated[str, Field(min_length=1)]
+Names = Annotated[str | tuple[str, ...], AfterValidator(_one_or_many)]
+
+_T = TypeVar("_T")
+
+
+@dataclass_transform(frozen_default=True)
+def strict(kind: type[_T]) -> type[_T]:
+    """Make a frozen section of a TOML file: exact types, no unknown keys."""
+    config = ConfigDict(extra="forbid", strict=True)
+    return cast("type[_T]", checked(frozen=True, slots=True, config=config)(kind))
+
+
+@strict
+class Heading:
+    """Who the study is: slug (its folder), title, question."""
+
+    slug: Slug
+    title: Text
+    question: Text
+
+
+@strict
+class Data:
+    """Which sources the study reads, by the id of their records."""
+
+    sources: Annotated[tuple[Slug, ...], Field(min_length=1)]
+
+
+@strict
+class Variable:
+    """A column with its part in the study, level of variation and unit.
+
+    ``label`` and ``noun`` are words for readers, a language each; ``noun`` holds
+    singular and plural of the entity.
+    """
+
+    name: Slug
+    role: Literal["entity", "time", "outcome", "exposure", "control", "cluster"]
+    level: Level
+    unit: Text
+    label: Words = field(default_factory=dict)
+    noun: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+@strict
+class Specification:
+    """One regression: who estimates what on what, and how it is inferred.
+
+    ``clusters`` is a level of variation; empty means the level of the exposure.
+    ``published`` cites the table that a replication reproduces.
+    """
+
+    id: Slug
+    notebook: Text
+    estimator: Literal["pooled_ols", "between", "random_effects", "fixed_effects"]
+    outcome: Slug
+    exposure: Names
+    controls: tuple[Slug, ...] = ()
+    effects: tuple[Literal["entity", "time"], ...] = ()
+    clusters: Literal[
+        "", "worker", "line", "factory-cycle", "factory", "buyer", "sector", "country"
+    ] = ""
+    role: Literal["headline", "robustness", "placebo", "replication"] = "headline"
+    published: str = ""
+
+    @property
+    def exposures(self) -> tuple[str, ...]:
+        """Names of the exposures, one or more."""
+        return _one_or_many(self.exposure)
+
+    @property
+    def regressors(self) -> tuple[str, ...]:
+        """Exposures and controls, in the order of the file."""
+        return (*self.exposures, *self.controls)
+
+
+@strict
+class Claim:
+    """What a brief may say: one exposure's coefficient of one specification."""
+
+    id: Slug
+    specification: Slug
+    exposure: str = ""
+    sdg: tuple[str, ...] = ()
+
+
+@strict
+class Disclosure:
+    """The rules of the data agreement: least contributors to a table cell."""
+
+    threshold: Annotated[int, Field(ge=3)] = 10
+
+
+@strict
+class Prose:
+    """What the author writes in one language; numbers only as placeholders."""
+
+    title: str = ""
+    background: str = ""
+    limits: tuple[str, ...] = ()
+
+
+@strict
+class Brief:
+    """Who reads the brief, in which language."""
+
+    languages: Annotated[tuple[Literal["en"], ...], Field(min_length=1)] = ("en",)
+    audiences: tuple[Literal["government", "workers", "employers", "buyers", "public"], ...] = (
+        "government",
+    )
+    text: dict[str, Prose] = field(default_factory=dict)
+
+
+@strict
+class StudyFile:
+    """A whole study file."""
+
+    schema_version: Literal[1]
+    study: Heading
+    data: Data
+    variables: Annotated[tuple[Variable, ...], Field(min_length=3)]
+    specifications: Annotated[tuple[Specification, ...], Field(min_length=1)]
+    claims: Annotated[tuple[Claim, ...], Field(min_length=1)]
+    cases: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = field(default_factory=dict)
+    disclosure: Disclosure = field(default_factory=Disclosure)
+    brief: Brief = field(default_factory=Brief)
+
+
+@strict
+class Country:
+    """A country pack: ISO 3166 alpha-3 code, names, sectors of the programme."""
+
+    iso3: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    name: Annotated[Words, Field(min_length=1)]
+    sectors: tuple[Slug, ...]
+
+
+@strict
+class Sector:
+    """A sector pack: id and names."""
+
+    id: Slug
+    name: Annotated[Words, Field(min_length=1)]
