@@ -141,7 +141,15 @@ def make_panel(
 
 def measures_of(frame: pd.DataFrame) -> Measures:
     """Take a frame as measured, as if no earlier room had looked at it."""
-    origin = Provenance({"sample": ""}, {}, "public", "factory", (), {})
+    origin = Provenance(
+        sources={"sample": ""},
+        citations={},
+        confidentiality="public",
+        simulated=False,
+        protected_unit="factory",
+        identifiers=(),
+        truth={},
+    )
     steps = pd.DataFrame([("read", len(frame), "by hand")], columns=["step", "rows", "reason"])
     return Measures(frame, (), steps, origin)
 

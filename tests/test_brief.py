@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -83,17 +84,15 @@ def test_a_changed_estimate_changes_the_page(plants: Study, plants_neck: Neck) -
     findings = [dict(e) for e in plants_neck.findings]
     estimates = plants_neck.estimates.copy()
     row = (estimates["specification"] == "within") & (estimates["term"] == "lag1_grant")
-    for name in ("estimate", "conf_low", "conf_high"):
-        estimates.loc[row, name] = -0.5
-        findings[0][name] = 100 * (2.718281828459045**-0.5 - 1)
+    estimates.loc[row, "estimate"] = -0.5
+    findings[0]["estimate"] = 100 * math.expm1(-0.5)
     exhibits = [
         replace(
             e,
             data=e.data.assign(
-                **{
-                    n: e.data[n].where(e.data["claim"] != "grant_after", findings[0]["estimate"])
-                    for n in ("estimate", "conf_low", "conf_high")
-                }
+                estimate=e.data["estimate"].where(
+                    e.data["claim"] != "grant_after", findings[0]["estimate"]
+                )
             ),
         )
         for e in plants_neck.exhibits
@@ -146,7 +145,6 @@ PLACES = {
     "limits": ("No plant gained", "Twenty per cent of plants gained"),
     "label": ('label.en = "a union"', 'label.en = "১২ unions"'),
     "noun": ('noun.en = ["plant", "plants"]', 'noun.en = ["plant", "½ plants"]'),
-    "unit": ('unit = "log points"', 'unit = "log of 3 points"'),
     "brief title": (
         "[brief.text.en]",
         '[brief.text.en]\ntitle = "Scrap falls by a third"',
@@ -171,6 +169,30 @@ def test_a_typed_number_in_the_name_of_a_place_fails_the_build(fresh_project: Pa
     pack.write_text(pack.read_text("utf-8").replace("Viet Nam", "Viet Nam 2"), "utf-8")
     with pytest.raises(LanguageError, match="VNM-garment"):
         check_text(load_study(fresh_project / "notebooks/studies/value_chains.toml"))
+
+
+def test_a_typed_number_in_a_unit_fails_the_build(fresh_project: Path) -> None:
+    path = fresh_project / "notebooks/studies/value_chains.toml"
+    text = path.read_text("utf-8").replace('unit = "share"', 'unit = "cases per hundred"')
+    path.write_text(text, "utf-8")
+    with pytest.raises(LanguageError, match=r"variables\[4\]\.unit: .*'hundred' is typed"):
+        check_text(load_study(path))
+
+
+def test_a_placeholder_where_none_is_filled_is_refused(fresh_project: Path) -> None:
+    path = fresh_project / "notebooks/studies/plants.toml"
+    text = path.read_text("utf-8").replace('"a union"', '"a {{ grant_after.estimate }} union"')
+    path.write_text(text, "utf-8")
+    with pytest.raises(LanguageError, match="used as it stands"):
+        check_text(load_study(path))
+
+
+def test_an_unknown_placeholder_is_told_before_anything_runs(fresh_project: Path) -> None:
+    path = fresh_project / "notebooks/studies/plants.toml"
+    text = path.read_text("utf-8").replace("Ministries ask", "{{ grant_aftr.estimate }}")
+    path.write_text(text, "utf-8")
+    with pytest.raises(LanguageError, match=r"\{\{ grant_aftr\.estimate \}\}"):
+        check_text(load_study(path))
 
 
 def test_a_placeholder_is_filled_and_an_unknown_one_fails(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from evidence.disclosure import Cleared, clear, scan_bytes
@@ -79,12 +80,49 @@ def test_restricted_data_with_enough_contributors_pass(plants: Study, plants_nec
     assert clear(_restricted(plants_neck), plants).rules == {"threshold": 10}
 
 
-def test_a_coefficient_that_few_treated_units_identify_is_refused(
+def test_the_thinnest_side_of_a_comparison_is_what_counts(plants: Study, plants_neck: Neck) -> None:
+    contributors = {e["id"]: e["contributors"] for e in plants_neck.findings}
+    assert contributors["union_between"] == 17
+    tight = replace(plants, disclosure=Disclosure(threshold=18))
+    with pytest.raises(DisclosureError, match=r"finding 'union_between': fewer than 18"):
+        clear(_restricted(plants_neck), tight)
+
+
+def test_restricted_data_without_their_protected_unit_are_refused(
     plants: Study, plants_neck: Neck
 ) -> None:
-    tight = replace(plants, disclosure=Disclosure(threshold=25))
-    with pytest.raises(DisclosureError, match="lag1_grant"):
-        clear(_restricted(plants_neck), tight)
+    findings = [{**entry, "contributors": None} for entry in plants_neck.findings]
+    exhibits = tuple(
+        replace(e, data=e.data.assign(contributors=np.nan)) for e in plants_neck.exhibits
+    )
+    uncounted = replace(plants_neck, findings=findings, exhibits=exhibits)
+    assert clear(uncounted, plants).rules == {"threshold": 10}
+    with pytest.raises(DisclosureError, match="no count of contributing units"):
+        clear(_restricted(uncounted), plants)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"direction": "decrease"},
+        {"unit": "percentage points"},
+        {"grade": {"label": "high", "level": 5, "reasons": ["design_within"]}},
+        {"design": "between"},
+        {"level": "country"},
+    ],
+)
+def test_a_finding_that_claims_more_than_its_row_is_refused(
+    plants: Study, plants_neck: Neck, change: dict[str, Any]
+) -> None:
+    with pytest.raises(DisclosureError, match="finding 'grant_after'"):
+        clear(_with_finding(plants_neck, **change), plants)
+
+
+def test_a_changed_comparison_is_refused(chains: Study, chains_neck: Neck) -> None:
+    assert chains_neck.findings[0]["kind"] == "comparison"
+    count = chains_neck.findings[0]["n_decrease"] + 1
+    with pytest.raises(DisclosureError, match="comparison of cases"):
+        clear(_with_finding(chains_neck, n_decrease=count), chains)
 
 
 def _cleared(plants: Study, neck: Neck, *identifiers: str) -> Cleared:
@@ -99,12 +137,16 @@ def _cleared(plants: Study, neck: Neck, *identifiers: str) -> Cleared:
         "data:image/svg+xml;base64," + base64.b64encode(b"<!-- Padma Stitch Ltd -->").decode(),
         "BGD-GAR-0014",
         "<td>410032</td>",
+        "padma&nbsp;<b>STITCH</b>  Ltd",
+        "Smith &amp; Sons",
+        "cafe\u0301 lumie\u0300re",
     ],
 )
 def test_an_identifier_in_the_bytes_is_found(
     plants: Study, plants_neck: Neck, payload: str
 ) -> None:
-    cleared = _cleared(plants, plants_neck, "Padma Stitch Ltd", "BGD-GAR-0014", "410032")
+    names = ("Padma Stitch Ltd", "BGD-GAR-0014", "410032", "Smith & Sons", "café lumière")
+    cleared = _cleared(plants, plants_neck, *names)
     with pytest.raises(DisclosureError, match=r"brief\.html: an identifier of a factory"):
         scan_bytes(payload.encode(), cleared, "brief.html")
 

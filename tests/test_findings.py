@@ -67,6 +67,8 @@ def _entry(case: str, direction: str, estimate: float | None, **more: Any) -> di
         "direction": direction,
         "estimate": estimate,
         "design": "within",
+        "effects": ["entity", "time"],
+        "level": "factory",
         "outcome": "y",
         "exposure": "x",
         "contrast": "indicator",

@@ -64,6 +64,23 @@ TYPED = [
     "①",
     "twice as many",
     "thousands of workers",
+    "twelvefold",
+    "sixtyfold",
+    "a twentieth part",
+    "f\u200bifty factories",
+    "fi\u00adfty factories",
+    "thr\u0435e regions",
+    "twothirds",
+    "two_thirds",
+    "twentyone",
+    "XII zones",
+    "a couple of lakh",
+    "t w o plants",
+    "five\ufe6a",
+    "\u066a of all",
+    "quintupled",
+    "doubly so",
+    "fifteenth",
 ]
 ASSOCIATIONS = ("impact", "leads to", "reduces", "increases", "causes", "effect of", "raises")
 
@@ -128,7 +145,8 @@ def test_an_interval_across_zero_says_that_we_cannot_tell_and_what_is_ruled_out(
     entry = {**ENTRY, "direction": "unclear", "conf_high": 15.6}
     text = word_finding("en", "sentence", entry, WORDS)
     assert text.startswith("We cannot tell whether")
-    assert "below \u221241.7\u00a0per\u00a0cent and above 15.6\u00a0per\u00a0cent" in text
+    ends = "from \u221241.7\u00a0per\u00a0cent to 15.6\u00a0per\u00a0cent"
+    assert f"{ends}, and differences beyond it are unlikely" in text
 
 
 def test_numbers_have_a_true_minus_groups_and_the_decimals_asked_for() -> None:
@@ -147,8 +165,17 @@ def test_percent_is_never_confused_with_percentage_points() -> None:
 
 
 def test_small_estimates_keep_a_digit_that_is_not_zero() -> None:
-    fields = finding_fields("en", {**ENTRY, "estimate": -0.02, "conf_low": -0.3})
-    assert fields["estimate"].startswith("\u22120.02")
+    small = {**ENTRY, "estimate": 0.00004, "conf_low": 0.00002, "conf_high": 0.00006}
+    fields = finding_fields("en", small)
+    assert fields["estimate"] == "0.00004\u00a0per\u00a0cent"
+    assert fields["interval"] == "0.00002\u00a0to\u00a00.00006"
+
+
+def test_an_interval_never_collapses_nor_ends_in_a_false_zero() -> None:
+    tight = {**ENTRY, "estimate": 0.07, "conf_low": 0.06, "conf_high": 0.09}
+    assert finding_fields("en", tight)["interval"] == "0.06\u00a0to\u00a00.09"
+    near = {**ENTRY, "estimate": -1.5, "conf_low": -2.97, "conf_high": -0.03}
+    assert finding_fields("en", near)["interval"] == "\u22122.97\u00a0to\u00a0\u22120.03"
 
 
 def test_placeholders_are_filled_from_findings_and_unknown_ones_fail() -> None:

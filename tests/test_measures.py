@@ -66,7 +66,7 @@ def _measure(root: Path, csv: str, *derived: Section) -> pd.DataFrame:
 
 
 def _derived(root: Path, name: str) -> pd.Series:
-    return _measure(root, TABLE, declare(name, "outcome", "factory-cycle"))[name]
+    return _measure(root, TABLE, declare(name, "control", "factory-cycle"))[name]
 
 
 def _flip(snapshot: Snapshot, points: tuple[str, ...]) -> Snapshot:
@@ -226,7 +226,7 @@ def test_a_lag_does_not_depend_on_the_order_of_the_file(project: Path) -> None:
 def test_a_transform_may_build_on_one_declared_before_it(project: Path) -> None:
     csv = "factory,year,y,x\na,2000,1,0\na,2001,4,1\n"
     names = ("log_y", "d_log_y")
-    more = [declare(name, "outcome", "factory-cycle") for name in names]
+    more = [declare(name, "control", "factory-cycle") for name in names]
     change = _measure(project, csv, *more)["d_log_y"]
     assert change.tolist() == pytest.approx([NAN, math.log(4)], nan_ok=True, rel=1e-15)
 

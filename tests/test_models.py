@@ -348,7 +348,7 @@ def test_fewer_than_two_treated_or_untreated_clusters_give_no_p_value_but_a_reas
     frame["x"] = frame["factory"].isin(treated).astype(float)
     spec = specify("s", "pooled_ols", "x", controls=["z"])
     table = _fit_frame(tmp_path, frame, spec)
-    assert table["reason"]["x"].startswith("fewer than two treated or two untreated units")
+    assert table["reason"]["x"].startswith("fewer than two units of the level factory are treated")
     assert table.loc["x", ["std_error", "p_value", "conf_low", "conf_high"]].isna().all()
     assert table["n_treated_clusters"]["x"] == len(treated)
     assert np.isfinite(table["estimate"]["x"])
@@ -365,7 +365,7 @@ def test_two_treated_clusters_give_a_p_value(tmp_path: Path, factories: int) -> 
 def test_an_exposure_that_a_single_cluster_carries_has_no_interval(tmp_path: Path) -> None:
     frame = _treat(_draw(12), "f001")
     table = _fit_frame(tmp_path, frame.assign(x=5 * frame["x"]), TWO_WAY)
-    assert table["reason"]["x"].startswith("fewer than two treated")
+    assert table["reason"]["x"].startswith("fewer than two units of the level factory")
     assert table.loc["x", ["std_error", "p_value", "conf_low", "conf_high"]].isna().all()
 
 
@@ -388,8 +388,37 @@ def test_regressors_that_the_effects_absorb_are_refused_by_name(tmp_path: Path, 
     frame = _draw(40)
     fixed = frame["factory"].str[1:].astype(float)
     frame["z"] = frame["year"] - 2000.0 if kind == "a trend" else frame["x"] + fixed
-    with pytest.raises(ModelError, match=r"specification 's': .*x, z"):
+    with pytest.raises(ModelError, match=r"specification 's'.*(x, z|nothing of z is left)"):
         _fit_frame(tmp_path, frame, TWO_WAY)
+
+
+def test_an_exposure_that_the_effects_absorb_is_refused_in_words(tmp_path: Path) -> None:
+    frame = _draw(40)
+    fixed = frame["factory"].str[1:].astype(float)
+    frame["x"] = frame["year"] * 2.0 + fixed
+    table = _fit_frame(tmp_path, frame, TWO_WAY)
+    assert table["reason"]["x"] == "nothing of x is left once the effects are taken out"
+    assert np.isnan(table["estimate"]["x"])
+
+
+def test_a_single_factory_that_changes_carries_no_test_however_many_are_treated(
+    tmp_path: Path,
+) -> None:
+    frame = _draw(40)
+    always = frame["factory"].isin([f"f{n:03d}" for n in range(20)])
+    switcher = (frame["factory"] == "f030") & (frame["year"] > frame["year"].median())
+    table = _fit_frame(tmp_path, frame.assign(x=(always | switcher).astype(float)), TWO_WAY)
+    assert table["n_treated_clusters"]["x"] == 21
+    assert np.isnan(table["p_value"]["x"])
+    assert table["reason"]["x"].endswith("no p-value and no interval")
+
+
+def test_a_period_seen_once_falls_out_like_an_entity_seen_once(tmp_path: Path) -> None:
+    frame = _draw(40)
+    lonely = frame.iloc[[0]].assign(year=1990)
+    table = _fit_frame(tmp_path / "with", pd.concat([frame, lonely]), TWO_WAY)
+    plain = _fit_frame(tmp_path / "without", frame, TWO_WAY)
+    pd.testing.assert_frame_equal(table, plain)
 
 
 def test_a_control_that_never_changes_within_entities_is_refused(tmp_path: Path) -> None:

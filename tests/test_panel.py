@@ -137,7 +137,7 @@ def test_the_ledger_accounts_for_every_row_from_file_to_sample(study: Study) -> 
         "panel",
         "within: y",
         "within: x",
-        "within: seen once",
+        "within: entity seen once",
     ]
     assert sample.ledger["rows"].tolist() == [7, 7, 6, 5, 4]
     assert sample.ledger["entities"].tolist()[1:] == [4, 4, 3, 2]
@@ -181,7 +181,7 @@ def test_a_sample_without_rows_is_refused(study: Study) -> None:
     ("x", "share"),
     [
         ([0.0, 0.0, 1.0, 1.0], 0.0),
-        ([0.0, 1.0, 0.0, 1.0], 1.0),
+        ([0.0, 1.0, 1.0, 0.0], 1.0),
         ([0.0, 2.0, 1.0, 3.0], 0.8),
         ([7.0, 7.0, 7.0, 7.0], 0.0),
     ],
@@ -235,3 +235,9 @@ def test_clusters_are_named_by_the_entity_or_a_cluster_variable(tmp_path: Path) 
     assert cluster_column(study, "factory-cycle") == "factory"
     with pytest.raises(PanelError, match="no variable with role 'cluster' and level 'country'"):
         cluster_column(study, "country")
+
+
+def test_an_exposure_that_is_one_for_everybody_in_a_period_is_refused(study: Study) -> None:
+    rows = [(*row[:3], value) for row, value in zip(ROWS, [0.0, 1.0, 0.0, 1.0], strict=True)]
+    with pytest.raises(PanelError, match=r"one and the same value for everybody in each year"):
+        _panel(study, rows)

@@ -30,7 +30,7 @@ def _card(public: Path, slug: str, **changes: object) -> None:
 def test_the_portal_lists_every_brief_with_links_that_exist(tmp_path: Path) -> None:
     _card(tmp_path, "plants")
     _card(tmp_path, "chains", simulated=True)
-    page = write_portal(tmp_path).read_text("utf-8")
+    page = write_portal(tmp_path, ["chains", "plants"]).read_text("utf-8")
     links = re.findall(r'href="([^"]+)"', page)
     assert links == ["chains/brief.en.html", "plants/brief.en.html"]
     assert all((tmp_path / link).is_file() for link in links)
@@ -39,7 +39,7 @@ def test_the_portal_lists_every_brief_with_links_that_exist(tmp_path: Path) -> N
 
 def test_the_portal_escapes_what_it_lists_and_asks_for_nothing(tmp_path: Path) -> None:
     _card(tmp_path, "plants")
-    page = write_portal(tmp_path).read_text("utf-8")
+    page = write_portal(tmp_path, ["chains", "plants"]).read_text("utf-8")
     assert "A &lt;b&gt;title" in page
     assert "http://" not in page
     assert "https://" not in page
@@ -48,4 +48,4 @@ def test_the_portal_escapes_what_it_lists_and_asks_for_nothing(tmp_path: Path) -
 
 def test_a_portal_without_briefs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BriefError, match=r"no brief.*evidence brief"):
-        write_portal(tmp_path)
+        write_portal(tmp_path, ["chains", "plants"])

@@ -121,7 +121,7 @@ def test_joined_files_that_somebody_changed_are_not_published(ran: Study) -> Non
     before = path.read_bytes()
     path.write_bytes(before.replace(b"decrease", b"increase").replace(b"unclear", b"decrease"))
     try:
-        with pytest.raises(RunError, match="files that the run did not write"):
+        with pytest.raises(RunError, match="files that this run did not write"):
             check_fresh(ran)
     finally:
         path.write_bytes(before)

@@ -579,12 +579,10 @@ def test_the_hash_stays_where_a_pack_changes_that_the_study_does_not_name(projec
     assert load_study(path).sha256 == before
 
 
-def test_an_unknown_specification_or_claim_is_refused_by_the_study() -> None:
+def test_an_unknown_specification_is_refused_by_the_study() -> None:
     study = load_study(study_file(ROOT, "plants"))
     with pytest.raises(StudyError, match=r"no specification 'withn'.*did you mean 'within'\?"):
         study.specification("withn")
-    with pytest.raises(StudyError, match=r"no claim 'grant_aftr'.*did you mean 'grant_after'\?"):
-        study.claim("grant_aftr")
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,16 @@ from evidence.errors import EvidenceError
 from evidence.neck import read_neck
 from evidence.portal import write_portal
 from evidence.run import Job, Run, check_fresh, plan_runs, run_study
-from evidence.study import Study, load_study
+from evidence.study import Study, list_slugs, load_study
 
 _studies = click.argument("studies", nargs=-1, required=True, type=click.Path(path_type=Path))
-_seed = click.option("--seed", default=1, show_default=True, help="Seed of simulated sources.")
+_seed = click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Seed of simulated sources.",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,7 +83,7 @@ def brief(studies: tuple[Path, ...]) -> None:
             for language in study.brief.languages:
                 page = write_brief(cleared, language)
                 click.echo(f"{study.slug}: {page.relative_to(study.root)}")
-        portal = write_portal(study.root / "reports" / "public")
+        portal = write_portal(study.root / "reports" / "public", list_slugs(study.root))
         click.echo(f"portal: {portal}")
 
 

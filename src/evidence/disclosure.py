@@ -1,16 +1,18 @@
 """The gate: only what is ``Cleared`` may be published.
 
-Contributor rules bind restricted data; the byte scan binds everything. Rules and
-vocabulary follow ACRO's defaults (threshold 10).
+Contributor rules bind restricted data; the byte scan binds everything. The threshold of
+10 is ACRO's default; its other rules (dominance, degrees of freedom) are not here yet.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import math
 import re
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,14 @@ from typing import Any
 import pandas as pd
 
 from evidence.errors import DisclosureError
-from evidence.findings import in_natural_unit
+from evidence.findings import agrees, compare_cases
 from evidence.neck import Neck
 from evidence.study import Study
 
 _SEAL = object()
+_SHORT_NUMBER = 3
 _DATA_URI = re.compile(rb"data:[a-z0-9.+/-]+;base64,([A-Za-z0-9+/=]+)")
+_TAG = re.compile(r"<[^>]*>")
 _TRACES = (b"Traceback (most recent call last)", b"/site-packages/", b"/home/", b"/Users/")
 
 
@@ -76,24 +80,36 @@ def fingerprint(neck: Neck, study: Study) -> str:
 
 
 def scan_bytes(payload: bytes, cleared: Cleared, name: str) -> None:
-    """Scan the bytes of a public file, data URIs decoded.
+    """Scan the bytes of a public file: as they are, data URIs decoded, and as read.
+
+    As read means without tags, with entities resolved, and with case, spaces and
+    compatible characters made equal on both sides. A bare number of up to three digits
+    cannot be told from any other number and is not looked for.
 
     Raises
     ------
     DisclosureError
         Where an identifier, a path of this machine or a traceback stands in them.
     """
+    protected = cleared.neck.protected
+    traces = (*_TRACES, str(cleared.study.root).encode(), str(Path.home()).encode() + b"/")
     for part in (payload, *_decoded(payload)):
+        if any(len(trace) > 2 and trace in part for trace in traces):
+            raise _leak(name, "a path of this machine or a traceback")
         text = part.decode("utf-8", errors="replace")
-        for identifier in cleared.neck.protected["identifiers"]:
-            if identifier in text and re.search(
-                rf"(?<![\w.]){re.escape(identifier)}(?![\w.]\w|\w)", text
-            ):
-                raise _leak(name, f"an identifier of a {cleared.neck.protected['protected_unit']}")
-        traces = (*_TRACES, str(cleared.study.root).encode(), str(Path.home()).encode() + b"/")
-        for trace in traces:
-            if len(trace) > 2 and trace in part:
-                raise _leak(name, "a path of this machine or a traceback")
+        read = [_plain(text), _plain(html.unescape(_TAG.sub(" ", text)))]
+        for identifier in map(_plain, protected["identifiers"]):
+            if identifier.isdigit() and len(identifier) <= _SHORT_NUMBER:
+                continue
+            pattern = rf"(?<![\w.]){re.escape(identifier)}(?!\.?\w)"
+            if any(identifier in t and re.search(pattern, t) for t in read):
+                raise _leak(name, f"an identifier of a {protected['protected_unit']}")
+
+
+def _plain(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    shown = "".join(c for c in folded if unicodedata.category(c) != "Cf")
+    return " ".join(shown.split())
 
 
 def _leak(name: str, what: str) -> DisclosureError:
@@ -111,27 +127,25 @@ def _decoded(payload: bytes) -> list[bytes]:
 
 def _check_contributors(neck: Neck, study: Study, threshold: int) -> None:
     unit = neck.protected["protected_unit"]
-    for exhibit in neck.exhibits:
-        few = exhibit.data[exhibit.data["contributors"] < threshold]
-        if not few.empty:
-            name = few["finding"].iloc[0]
-            raise _too_few(f"exhibit '{exhibit.id}', row {name}", unit, threshold)
-    for entry in neck.findings:
-        if entry["n_entities"] < threshold:
-            raise _too_few(f"finding '{entry['id']}'", unit, threshold)
-    counted = neck.estimates.dropna(subset=["estimate"])
-    few_rows = counted[
-        (counted["n_entities"] < threshold)
-        | (counted["n_treated_clusters"].fillna(threshold) < threshold)
-    ]
-    published = {
-        (row["case"], row["specification"], row["term"])
+    counts = [
+        (f"finding '{entry['id']}'", entry["contributors"], entry["direction"])
         for entry in neck.findings
-        for row in entry.get("rows", [])
-    }
-    for row in few_rows.to_dict("records"):
-        if (row["case"], row["specification"], row["term"]) in published:
-            where = f"case {row['case']}, specification '{row['specification']}', {row['term']}"
+        if entry["kind"] == "finding"
+    ]
+    counts += [
+        (f"exhibit '{exhibit.id}', row {row['finding']}", row["contributors"], row["direction"])
+        for exhibit in neck.exhibits
+        for row in exhibit.rows
+    ]
+    for where, count, direction in counts:
+        if pd.isna(count):
+            raise DisclosureError(
+                where,
+                seen=f"no count of contributing units ({unit})",
+                expected=f"a variable of the study that names each {unit}",
+                do=f"Declare the column that names the {unit} with role 'entity' or 'cluster'.",
+            )
+        if count < threshold and direction != "refused":
             raise _too_few(where, unit, threshold)
 
 
@@ -147,36 +161,35 @@ def _too_few(where: str, unit: str, threshold: int) -> DisclosureError:
 def _check_agreement(neck: Neck, study: Study) -> None:
     keys = ["case", "specification", "term"]
     estimates = neck.estimates.set_index(keys)
-    findings = {entry["id"]: entry for entry in neck.findings if entry["kind"] == "finding"}
-    for entry in findings.values():
+    stated = [entry for entry in neck.findings if entry["kind"] == "finding"]
+    for entry in stated:
         place = tuple(entry["rows"][0][key] for key in keys)
         rows = estimates.loc[[place]] if place in estimates.index else estimates.iloc[:0]
-        if len(rows) != 1 or not _agrees(entry, rows.iloc[0]):
+        spec = study.specification(entry["rows"][0]["specification"])
+        if len(rows) != 1 or not agrees(entry, rows.iloc[0], spec):
             raise _disagreement(f"finding '{entry['id']}'", "estimates.csv", study)
+    compared = [entry for entry in neck.findings if entry["kind"] == "comparison"]
+    if compared and compared != compare_cases(stated):
+        raise _disagreement("comparison of cases", "findings.json", study)
+    findings = {entry["id"]: entry for entry in stated}
     for exhibit in neck.exhibits:
         for row in exhibit.rows:
             finding = findings.get(row["finding"])
-            if finding is None or not all(
-                _equal(row[name], finding[name]) for name in ("estimate", "conf_low", "conf_high")
-            ):
+            if finding is None or not _shows(row, finding):
                 raise _disagreement(f"exhibit '{exhibit.id}'", "findings.json", study)
 
 
-def _agrees(entry: dict[str, Any], row: pd.Series) -> bool:
-    if entry["nobs"] != row["nobs"] or entry["n_entities"] != row["n_entities"]:
-        return False
-    for name in ("estimate", "conf_low", "conf_high"):
-        value = row[name]
-        natural = None if pd.isna(value) else in_natural_unit(float(value), row["unit"])[0]
-        if not _equal(entry[name], natural):
-            return False
-    return True
+def _shows(row: dict[str, Any], finding: dict[str, Any]) -> bool:
+    same = {"finding": "id", "reference": "true_effect"}
+    return all(_equal(value, finding[same.get(name, name)]) for name, value in row.items())
 
 
 def _equal(one: Any, other: Any) -> bool:
     if pd.isna(one) or pd.isna(other):
         return bool(pd.isna(one) and pd.isna(other))
-    return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-15)
+    if isinstance(one, float):
+        return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-15)
+    return bool(one == other)
 
 
 def _disagreement(where: str, file: str, study: Study) -> DisclosureError:

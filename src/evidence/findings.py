@@ -25,6 +25,7 @@ _DESIGNS = {
     "random_effects": "random",
     "fixed_effects": "within",
 }
+LOG_POINTS = "log points"
 _VERY_FEW_CLUSTERS = 6
 _LABELS = {5: "high", 4: "high", 3: "moderate", 2: "low", 1: "very low"}
 
@@ -48,7 +49,8 @@ class Finding:
 
     ``estimate``, ``conf_low`` and ``conf_high`` are in ``unit``: ``percent`` (relative
     change of the outcome), ``percentage points`` or the outcome's own unit. They are
-    ``None`` where ``reason`` says that the design cannot speak.
+    ``None`` where ``reason`` says that the design cannot speak. ``n_carrying`` counts the
+    clusters, ``contributors`` the protected units on the thinnest side of the comparison.
     """
 
     id: str
@@ -68,7 +70,10 @@ class Finding:
     n_entities: int
     n_periods: int
     n_clusters: int | None
+    n_carrying: int | None
+    contributors: int | None
     level: str
+    effects: tuple[str, ...]
     cov_type: str
     first_period: int
     last_period: int
@@ -151,7 +156,18 @@ def _dominant(counts: dict[str, int]) -> Direction:
     return "decrease" if counts["n_decrease"] > counts["n_increase"] else "increase"
 
 
-_SHARED = ("design", "outcome", "exposure", "contrast", "conf_level", "unit", "sdg", "simulated")
+_SHARED = (
+    "design",
+    "effects",
+    "level",
+    "outcome",
+    "exposure",
+    "contrast",
+    "conf_level",
+    "unit",
+    "sdg",
+    "simulated",
+)
 
 
 def as_entry(finding: Finding) -> dict[str, Any]:
@@ -162,19 +178,27 @@ def as_entry(finding: Finding) -> dict[str, Any]:
 def in_natural_unit(value: float, unit: str) -> tuple[float, str]:
     """Turn a coefficient into a unit that a reader knows.
 
-    ``log …`` → percent change, 100·(exp(b) − 1); ``share`` → percentage points;
+    ``log points`` → percent change, 100·(exp(b) − 1); ``share`` and ``indicator`` →
+    percentage points;
     ``percent`` (a variable measured from 0 to 100) → percentage points; all others stay.
     """
-    if unit.startswith("log"):
+    if unit == LOG_POINTS:
         return 100 * math.expm1(value), "percent"
-    if unit in {"share", "proportion", "fraction"}:
+    if unit in {"share", "proportion", "fraction", "indicator"}:
         return 100 * value, "percentage points"
     if unit in {"percent", "per cent", "%", "percentage points"}:
         return value, "percentage points"
     return value, unit
 
 
-def grade(*, design: str, two_way: bool, direction: Direction, n_clusters: int | None) -> Grade:
+def grade(
+    *,
+    design: str,
+    two_way: bool,
+    direction: Direction,
+    n_clusters: int | None,
+    n_carrying: int | None = None,
+) -> Grade:
     """Grade a finding from its design and diagnostics; more problems never raise it.
 
     Change within units over a common calendar starts at Maryland level 3, every other
@@ -190,10 +214,11 @@ def grade(*, design: str, two_way: bool, direction: Direction, n_clusters: int |
         "no_test": direction in {"untested", "refused"},
         "few_clusters": n_clusters is not None and n_clusters < FEW_CLUSTERS,
         "very_few_clusters": n_clusters is not None and n_clusters < _VERY_FEW_CLUSTERS,
+        "few_carriers": n_carrying is not None and n_carrying < _VERY_FEW_CLUSTERS,
     }
     found = [name for name, holds in problems.items() if holds]
     level = max(1, level - len(found))
-    untold = {"interval_spans_zero", "no_test", "very_few_clusters"} & set(found)
+    untold = {"interval_spans_zero", "no_test", "very_few_clusters", "few_carriers"} & set(found)
     label = "cannot tell" if untold else _LABELS[level]
     return Grade(label, level, (f"design_{design}", *found))
 
@@ -210,56 +235,81 @@ def _state(panel: Panel, claim: Claim, fit: Fit) -> Finding:
             do="Check the claim's exposure.",
         )
     row = rows.iloc[0]
-    numbers, unit = _numbers(row)
-    direction = _direction(row)
-    design = _DESIGNS[spec.estimator]
-    if design == "within" and "entity" not in spec.effects:
-        design = "pooled"
-    clusters = None if pd.isna(row["n_clusters"]) else int(row["n_clusters"])
+    carrying = fit.carriers.get(exposure)
+    facts = _facts(row, spec, carrying)
+    case = fit.case.lower().replace("-", "_")
     return Finding(
-        id=claim.id if fit.case == "all" else f"{claim.id}__{fit.case.lower().replace('-', '_')}",
+        id=claim.id if fit.case == "all" else f"{claim.id}__{case}",
         claim=claim.id,
         case=fit.case,
-        design=design,
-        direction=direction,
         outcome=spec.outcome,
         exposure=exposure,
         contrast=_contrast(panel.study, exposure),
-        **numbers,
-        unit=unit,
-        nobs=int(row["nobs"]),
-        n_entities=int(row["n_entities"]),
-        n_periods=int(row["n_periods"]),
-        n_clusters=clusters,
-        level=str(row["level"]),
-        cov_type="" if pd.isna(row["cov_type"]) else str(row["cov_type"]),
+        **facts,
+        n_carrying=carrying,
+        contributors=fit.contributors.get(exposure),
         first_period=fit.periods[0],
         last_period=fit.periods[1],
         within_share=fit.within_share[exposure],
-        grade=grade(
-            design=design,
-            two_way=set(spec.effects) == {"entity", "time"},
-            direction=direction,
-            n_clusters=clusters,
-        ),
         rows=({"case": fit.case, "specification": spec.id, "term": exposure},),
         items_left_out=panel.items_left_out,
         sdg=claim.sdg,
         data=panel.provenance.sources,
-        simulated=panel.provenance.confidentiality == "simulated",
+        simulated=panel.provenance.simulated,
         true_effect=_true_effect(panel, spec, exposure),
-        reason="" if pd.isna(row["reason"]) else str(row["reason"]),
     )
 
 
-def _numbers(row: pd.Series) -> tuple[dict[str, Any], str]:
-    numbers: dict[str, Any] = {}
-    unit = in_natural_unit(0.0, str(row["unit"]))[1]
+def agrees(entry: dict[str, Any], row: pd.Series, spec: Specification) -> bool:
+    """Tell whether an entry of ``findings.json`` says what its row of estimates says."""
+    facts = _facts(row, spec, entry["n_carrying"])
+    facts["grade"] = {**asdict(facts["grade"]), "reasons": list(facts["grade"].reasons)}
+    facts["effects"] = list(facts["effects"])
+    return all(_same(entry[name], value) for name, value in facts.items())
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-15)
+    return bool(one == other)
+
+
+def _facts(row: pd.Series, spec: Specification, carrying: int | None) -> dict[str, Any]:
+    """Derive from a row of estimates everything of a finding that depends on it alone."""
+    design = _DESIGNS[spec.estimator]
+    if design == "within" and "entity" not in spec.effects:
+        design = "pooled"
+    clusters = None if pd.isna(row["n_clusters"]) else int(row["n_clusters"])
+    direction = _direction(row)
+    return {
+        **_numbers(row),
+        "design": design,
+        "direction": direction,
+        "effects": tuple(sorted(spec.effects)),
+        "nobs": int(row["nobs"]),
+        "n_entities": int(row["n_entities"]),
+        "n_periods": int(row["n_periods"]),
+        "n_clusters": clusters,
+        "level": str(row["level"]),
+        "cov_type": "" if pd.isna(row["cov_type"]) else str(row["cov_type"]),
+        "reason": "" if pd.isna(row["reason"]) else str(row["reason"]),
+        "grade": grade(
+            design=design,
+            two_way=set(spec.effects) == {"entity", "time"},
+            direction=direction,
+            n_clusters=clusters,
+            n_carrying=carrying,
+        ),
+    }
+
+
+def _numbers(row: pd.Series) -> dict[str, Any]:
+    numbers: dict[str, Any] = {"unit": in_natural_unit(0.0, str(row["unit"]))[1]}
     for name in ("estimate", "conf_low", "conf_high"):
         value = row[name]
         numbers[name] = None if pd.isna(value) else in_natural_unit(value, row["unit"])[0]
     numbers["conf_level"] = CONF_LEVEL if pd.isna(row["conf_level"]) else float(row["conf_level"])
-    return numbers, unit
+    return numbers
 
 
 def _direction(row: pd.Series) -> Direction:

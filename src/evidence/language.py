@@ -7,6 +7,7 @@ finding). Nothing here knows a study: callers pass labels and numbers.
 from __future__ import annotations
 
 import functools
+import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -21,19 +22,27 @@ from evidence.errors import LanguageError
 
 LOCALES = Path(__file__).parent / "locales"
 
+_MOST_DECIMALS = 6
 _PLACEHOLDER = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)\.([a-z_]+)\s*\}\}")
+_UNITS = "one|two|three|four|five|six|seven|eight|nine"
+_TEENS = "ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen"
+_TENS = "(?:twen|thir|for|fif|six|seven|eigh|nine)ty"
+_LARGE = "hundred|thousand|lakh|crore|dozen|(?:[mbtr]|quadr)illion"
+_PARTS = "third|quarter|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|teenth"
+_COUNT = f"(?:{_UNITS}|{_TEENS}|{_TENS}|{_LARGE})"
 _NUMBER_WORDS = re.compile(
-    r"\b(zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|"
-    r"(?:thir|four|fif|six|seven|eigh|nine)teen|"
-    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty|"
-    r"hundreds?|thousands?|[mbtr]+illions?|dozens?|"
-    r"hal(?:f|ves|ved?|ving)|thirds?|quarters?|fourths?|fifths?|sixths?|sevenths?|eighths?|"
-    r"ninths?|tenths?|hundredths?|thousandths?|"
-    r"once|twice|thrice|(?:doubl|tripl|quadrupl)(?:e[ds]?|ing)|"
-    r"(?:two|three|four|five|six|seven|eight|nine|ten|hundred|many)fold)\b",
+    rf"\b(?:(?:{_COUNT})(?:[- ]?(?:{_COUNT}|{_PARTS}))*(?:s|th|ths|fold|some)?|"
+    rf"(?:{_PARTS})s?|(?:twen|thir|for|fif|six|seven|eigh|nine)tieths?|"
+    r"zero|nil|half|halves|halved?|halving|halfway|once|twice|thrice|manyfold|threescore|"
+    r"couples?|pairs?|(?:doub|trip|treb|quadrup|quintup|sextup|septup|octup)"
+    r"l(?:e[ds]?|ing|y))\b",
     re.IGNORECASE,
 )
-_SIGNS = "%‰‱"
+_ROMAN = re.compile(
+    r"\b(?=[IVXLCDM]{2,}\b)M*(?:C[MD]|D?C{0,3})(?:X[CL]|L?X{0,3})(?:I[XV]|V?I{0,3})\b"
+)
+_SPACED = re.compile(r"\b(?:\w ){2,}\w\b")
+_SIGNS = "%‰‱٪⁒"
 
 
 def say(language: str, message: str, **values: str) -> str:
@@ -141,15 +150,34 @@ def finding_fields(language: str, entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 def shown_decimals(entry: Mapping[str, Any]) -> int:
-    """Choose decimals so that neither estimate nor interval end rounds to nothing."""
-    ends = [entry.get(name) for name in ("estimate", "conf_low", "conf_high")]
-    least = min((abs(end) for end in ends if end), default=1.0)
-    return 1 if least >= 0.05 else 2
+    """Choose decimals: one digit of half the interval, and no end rounded to nothing."""
+    low, high = entry.get("conf_low"), entry.get("conf_high")
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        estimate = entry.get("estimate")
+        return _decimals_of(abs(estimate)) if estimate else 1
+    decimals = _decimals_of((high - low) / 2)
+    ends = [abs(end) for end in (low, high) if end]
+    return max([decimals, *(min(_decimals_of(end), decimals + 2) for end in ends)])
+
+
+def _decimals_of(size: float) -> int:
+    """Count the decimals that show the first digit of a size, at least one."""
+    if not math.isfinite(size) or size <= 0:
+        return 1
+    return min(_MOST_DECIMALS, max(1, -math.floor(math.log10(size) + math.log10(2))))
 
 
 def capitalise(text: str) -> str:
     """Make the first letter a capital, leaving the rest."""
     return text[:1].upper() + text[1:]
+
+
+FIELDS = (
+    "estimate", "size", "sizes", "interval", "conf_low", "conf_high", "conf_level", "nobs",
+    "n_entities", "n_clusters", "n_periods", "n_cases", "n_decrease", "n_increase",
+    "n_unclear", "first_period", "last_period", "within_share",
+)  # fmt: skip
+"""What a placeholder may ask of a claim; a claim may lack some of them."""
 
 
 def fill(text: str, fields: Mapping[str, Mapping[str, str]], where: str) -> str:
@@ -177,31 +205,58 @@ def fill(text: str, fields: Mapping[str, Mapping[str, str]], where: str) -> str:
     return _PLACEHOLDER.sub(value, text)
 
 
-def check_prose(text: str, where: str) -> None:
+def check_prose(text: str, where: str, *, placeholders: bool = True) -> None:
     """Check that prose types no number: every number comes from a placeholder.
 
-    Digits and numerals of every script, fractions, per cent signs and English number
-    words are refused; so are braces that are no placeholder.
+    Digits and numerals of every script, fractions, per cent signs, English number words
+    (joined, hyphenated, spaced or with invisible characters), Roman numerals and words of
+    mixed scripts are refused; so are braces that are no placeholder, and every placeholder
+    where ``placeholders`` is false.
 
     Raises
     ------
     LanguageError
         Naming the place and the number.
     """
-    bare = _PLACEHOLDER.sub(" ", text)
-    found = next((c for c in bare if c in _SIGNS or unicodedata.category(c)[0] == "N"), None)
-    word = _NUMBER_WORDS.search(unicodedata.normalize("NFKC", bare))
-    numeral = next((c for c in bare if unicodedata.numeric(c, None) is not None), None)
-    seen = found or (word.group() if word else None) or numeral
-    if seen is None and ("{" in bare or "}" in bare):
-        seen = "{"
+    bare = _PLACEHOLDER.sub(" ", text) if placeholders else text
+    seen = _typed_number(bare)
     if seen is not None:
         raise LanguageError(
             where,
             seen=f"'{_around(bare, seen)}', where '{seen}' is typed",
-            expected="numbers as {{ claim.field }} only, such as {{ main.estimate }}",
-            do="Replace the number with a placeholder, or say it without one.",
+            expected="numbers as {{ claim.field }} only, such as {{ main.estimate }}"
+            if placeholders
+            else "words only: this text is used as it stands",
+            do="Replace the number with a placeholder, or say it without one."
+            if placeholders
+            else "Say it without a number and without braces.",
         )
+
+
+def _typed_number(text: str) -> str | None:
+    """Find what a reader would take for a number, however it is spelt."""
+    for character in text:
+        numeric = unicodedata.numeric(character, None) is not None
+        if numeric or character in _SIGNS or unicodedata.category(character)[0] == "N":
+            return character
+    plain = unicodedata.normalize("NFKC", text)
+    plain = "".join(c for c in plain if unicodedata.category(c) != "Cf").replace("_", " ")
+    if "%" in plain:
+        return "%"
+    joined = _SPACED.sub(lambda match: match.group().replace(" ", ""), plain)
+    for candidate in (plain, joined):
+        for pattern in (_NUMBER_WORDS, _ROMAN):
+            match = pattern.search(candidate)
+            if match is not None:
+                return match.group()
+    mixed = next((word for word in plain.split() if _mixes_scripts(word)), None)
+    return mixed or ("{" if "{" in plain or "}" in plain else None)
+
+
+def _mixes_scripts(word: str) -> bool:
+    """Tell a Latin word with look-alike letters of Cyrillic or Greek in it."""
+    scripts = {unicodedata.name(c, "").split(" ")[0] for c in word if c.isalpha()}
+    return "LATIN" in scripts and bool({"CYRILLIC", "GREEK"} & scripts)
 
 
 def _around(text: str, word: str) -> str:
@@ -211,15 +266,14 @@ def _around(text: str, word: str) -> str:
 
 
 def _format_sizes(language: str, entry: Mapping[str, Any]) -> str:
-    least, most = (format_number(language, entry[end]) for end in ("least", "most"))
-    if least == most:
-        return format_amount(language, entry["least"], entry["unit"])
-    amount = say(
-        language,
-        f"amount.{_unit_key(entry['unit'])}",
-        number=say(language, "interval", low=least, high=most),
-        unit=entry["unit"],
+    decimals = _decimals_of(entry["least"])
+    least, most = (
+        format_number(language, entry[end], decimals=decimals) for end in ("least", "most")
     )
+    if least == most:
+        return format_amount(language, entry["least"], entry["unit"], decimals=decimals)
+    number = say(language, "interval", low=least, high=most)
+    amount = say(language, f"amount.{_unit_key(entry['unit'])}", number=number, unit=entry["unit"])
     return amount.replace(" ", "\N{NO-BREAK SPACE}")
 
 

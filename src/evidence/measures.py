@@ -50,7 +50,7 @@ def score_measures(study: Study, snapshots: tuple[Snapshot, ...]) -> Measures:
         source = snapshot.record.id
         for name, table in snapshot.tables.items():
             steps.append((f"read {source}.{name}", len(table), "rows of the raw file"))
-            if "finding" in table:
+            if set(table.columns) >= {"question", "kind", "finding"}:
                 dropped = _items_of(snapshot, exposures)
                 scored = score_compliance(table, keys, leave_out=dropped)
                 steps.append(("score compliance", len(scored), "one row a unit and period"))
@@ -115,7 +115,7 @@ def score_compliance(
 
 
 def score_productivity(records: pd.DataFrame) -> pd.DataFrame:
-    """Add output per hour and sales per employee where their parts are there.
+    """Add output per hour and sales per employee where only their parts are there.
 
     Units: output units an hour; the currency of ``sales`` an employee and period.
     """
@@ -124,7 +124,7 @@ def score_productivity(records: pd.DataFrame) -> pd.DataFrame:
         ("output_per_hour", "output", "hours"),
         ("sales_per_employee", "sales", "employ"),
     ):
-        if {over, under} <= set(scored.columns):
+        if name not in scored and {over, under} <= set(scored.columns):
             scored[name] = scored[over] / scored[under].where(scored[under] > 0)
     return scored
 
@@ -153,8 +153,15 @@ def _join(frames: list[pd.DataFrame], keys: list[str], study: Study) -> pd.DataF
             )
     joined = frames[0]
     for frame in frames[1:]:
-        new = [c for c in frame.columns if c in keys or c not in joined]
-        joined = joined.merge(frame[new], on=keys, how="left", validate="one_to_one")
+        twice = [c for c in frame.columns if c in joined and c not in keys]
+        if twice or joined.duplicated(keys).any() or frame.duplicated(keys).any():
+            raise MeasureError(
+                f"{study.path.name}: [data] sources",
+                seen=f"column '{twice[0]}' in two tables" if twice else "repeated keys",
+                expected=f"each {', '.join(keys)} once a table, each other column in one table",
+                do="Leave the column out of one of the records, or mend the key.",
+            )
+        joined = joined.merge(frame, on=keys, how="left")
     return joined.sort_values(keys, kind="stable").reset_index(drop=True)
 
 

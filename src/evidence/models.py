@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from linearmodels.panel import BetweenOLS, PanelOLS, PooledOLS, RandomEffects
 from linearmodels.panel.utility import AbsorbingEffectError
 from scipy import stats
 
-from evidence.errors import ModelError
+from evidence.errors import ModelError, PanelError
 from evidence.panel import Panel, cluster_column, select_sample, within_share
 from evidence.study import LEVELS, Specification, Study
 
@@ -25,6 +25,8 @@ CONF_LEVEL = 0.95
 FEW_CLUSTERS = 30
 NO_CHANGE = 1e-10
 _CONSTANT = "(constant)"
+_MOST_TURNS = 1000
+_STILL = 1e-12
 
 COLUMNS = (
     "analysis", "case", "specification", "estimator", "outcome", "term", "estimate",
@@ -42,6 +44,9 @@ class Fit:
     ``estimates`` has the columns ``COLUMNS``, a row a term; a term that the design
     cannot estimate has no numbers and a ``reason``. ``within_share`` maps exposure →
     share of its variance within entities. ``periods`` are the first and last time.
+    ``carriers`` maps exposure → the least count of clusters on any side of the
+    comparison (treated, untreated, moving); ``contributors`` the same of protected
+    units, or None where the study has no variable that names them.
     """
 
     specification: Specification
@@ -50,6 +55,8 @@ class Fit:
     within_share: dict[str, float]
     periods: tuple[int, int]
     ledger: pd.DataFrame
+    carriers: dict[str, int]
+    contributors: dict[str, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +75,10 @@ def fit(panel: Panel, specification: str, *, case: str = "all") -> Fit:
     level of the exposure or coarser, CR1 with the factor G/(G−1)·(n−1)/(n−k) in which
     entity effects nested in clusters are not counted, t(G−1), entities seen once
     dropped: the default of R's fixest ≥ 0.13 and Stata's reghdfe. Below 30 clusters
-    the jackknife CR3 (Bell and McCaffrey 2002, eq. 5, delete-one-cluster form) takes
-    its place; with fewer than two treated or two untreated clusters there is no
-    p-value and no interval. Replications keep the published table's unadjusted
-    errors, t(n−k).
+    the delete-one-cluster jackknife CR3 (Bell and McCaffrey 2002) takes its place;
+    where fewer than two clusters are treated, untreated or (with entity effects)
+    ever change, there is no p-value and no interval. Replications keep the published
+    table's unadjusted errors, t(n−k).
 
     Raises
     ------
@@ -96,7 +103,16 @@ def fit(panel: Panel, specification: str, *, case: str = "all") -> Fit:
     time = sample.data.index.get_level_values("time")
     shares = {name: within_share(sample.data, name) for name in spec.exposures}
     periods = (int(time.min()), int(time.max()))
-    return Fit(spec, case, frame, shares, periods, sample.ledger)
+    return Fit(
+        specification=spec,
+        case=case,
+        estimates=frame,
+        within_share=shares,
+        periods=periods,
+        ledger=sample.ledger,
+        carriers=_count_carriers(sample, spec, level) if level else {},
+        contributors=_count_contributors(sample, spec),
+    )
 
 
 def fit_specifications(panel: Panel, notebook: str, *, case: str = "all") -> tuple[Fit, ...]:
@@ -115,7 +131,8 @@ def list_estimates(fits: tuple[Fit, ...]) -> pd.DataFrame:
     """List what was estimated, a row a coefficient, for the reader of a notebook."""
     shown = ["estimate", "std_error", "conf_low", "conf_high", "nobs", "n_clusters", "cov_type",
              "role", "reason"]  # fmt: skip
-    frame = pd.concat([fit.estimates for fit in fits])
+    empty = pd.DataFrame(columns=list(COLUMNS))
+    frame = pd.concat([fit.estimates for fit in fits]) if fits else empty
     counts = {"nobs": "Int64", "n_clusters": "Int64"}
     return frame.astype(counts).set_index(["specification", "term"])[shown].round(4)
 
@@ -157,13 +174,14 @@ def _absorbed(data: pd.DataFrame, spec: Specification) -> dict[str, str]:
     """Say which regressors have nothing left to estimate from, and why."""
     gone = {}
     for name in spec.regressors:
-        values = data[name].astype("float64")
-        if values.nunique() < 2:
+        if data[name].nunique() < 2:
             gone[name] = f"{name} has one and the same value in every row of the sample"
-        elif spec.estimator != "fixed_effects" or "entity" not in spec.effects:
+        elif spec.estimator != "fixed_effects" or _varies(data, name, spec):
             continue
-        elif within_share(data, name) < NO_CHANGE:
+        elif "entity" in spec.effects and within_share(data, name) < NO_CHANGE:
             gone[name] = f"{name} never changes within an entity: its within share is 0"
+        else:
+            gone[name] = f"nothing of {name} is left once the effects are taken out"
     return gone
 
 
@@ -182,9 +200,8 @@ def _estimate(sample: Panel, spec: Specification, used: list[str], level: str) -
     data = sample.data
     outcome = _outcome(sample, spec)
     exog = _design(data, spec, used)
-    run = _runner(spec)
     if spec.role == "replication":
-        result = _call(sample, spec, run, outcome, exog, {"cov_type": "unadjusted"})
+        result = _call(sample, spec, outcome, exog, {"cov_type": "unadjusted"})
         inference = _Inference("", "unadjusted", "n/(n-k)", None, float(result.df_resid))
         return _tidy(sample, spec, used, result.params, result.std_errors, inference)
     clusters = _clusters(sample, spec, level)
@@ -197,9 +214,9 @@ def _estimate(sample: Panel, spec: Specification, used: list[str], level: str) -
             do="Add data of other units; from a single one nothing can be inferred.",
         )
     options = _clustered(spec, clusters)
-    result = _call(sample, spec, run, outcome, exog, options)
+    result = _call(sample, spec, outcome, exog, options)
     if groups < FEW_CLUSTERS:
-        errors = _jackknife(sample, spec, run, outcome, exog, clusters, result.params)
+        errors = _jackknife(sample, spec, used, clusters, result.params)
         inference = _Inference(level, "CR3", "jackknife", groups, groups - 1)
     else:
         errors = result.std_errors * _nested_factor(data, spec, exog, clusters)
@@ -285,39 +302,46 @@ def _nested_factor(
 
 
 def _jackknife(
-    sample: Panel,
-    spec: Specification,
-    run: Callable[..., Any],
-    outcome: pd.Series,
-    exog: pd.DataFrame,
-    clusters: pd.Series,
-    estimate: pd.Series,
+    sample: Panel, spec: Specification, used: list[str], clusters: pd.Series, estimate: pd.Series
 ) -> pd.Series:
+    """Leave each cluster out in turn; a term that one of them alone carries gets none."""
     deviations = []
     for unit in clusters.unique():
-        kept = clusters != unit
-        rest = exog[kept]
-        usable = [name for name in rest if name == _CONSTANT or _varies(rest, name, spec)]
-        options = {"cov_type": "unadjusted"}
-        result = _call(sample, spec, run, outcome[kept], rest[usable], options)
-        deviations.append(result.params.reindex(estimate.index) - estimate)
+        rest = replace(sample, data=sample.data[clusters != unit])
+        usable = [name for name in used if _varies(rest.data, name, spec)]
+        outcome, exog = _outcome(rest, spec), _design(rest.data, spec, usable)
+        result = _call(rest, spec, outcome, exog, {"cov_type": "unadjusted"})
+        deviations.append(result.params.reindex(used) - estimate[used])
     groups = len(deviations)
-    frame = pd.DataFrame(deviations)
-    total = (frame**2).sum(skipna=False)
+    total = (pd.DataFrame(deviations) ** 2).sum(skipna=False)
     errors: pd.Series = np.sqrt(total * (groups - 1) / groups)
     return errors
 
 
 def _varies(data: pd.DataFrame, name: str, spec: Specification) -> bool:
-    if spec.estimator == "fixed_effects" and "entity" in spec.effects:
-        return within_share(data, name) >= NO_CHANGE
-    return bool(data[name].nunique() > 1)
+    """Tell whether a regressor has anything left once the design's effects are out."""
+    values = data[name].astype("float64")
+    spread = float(((values - values.mean()) ** 2).sum())
+    return spread > 0 and float((_left(values, spec) ** 2).sum()) / spread >= NO_CHANGE
+
+
+def _left(values: pd.Series, spec: Specification) -> pd.Series:
+    """Take the absorbed effects out of a variable, by turns until nothing changes."""
+    left = values - values.mean()
+    if spec.estimator != "fixed_effects":
+        return left
+    for _ in range(_MOST_TURNS):
+        before = left
+        for name in spec.effects:
+            left = left - left.groupby(level=name).transform("mean")
+        if len(spec.effects) < 2 or float((left - before).abs().max()) < _STILL:
+            break
+    return left
 
 
 def _call(
     sample: Panel,
     spec: Specification,
-    run: Callable[..., Any],
     outcome: pd.Series,
     exog: pd.DataFrame,
     options: dict[str, Any],
@@ -325,7 +349,7 @@ def _call(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            return run(outcome, exog, options)
+            return _runner(spec)(outcome, exog, options)
         except (
             ValueError, ZeroDivisionError, np.linalg.LinAlgError, UserWarning, AbsorbingEffectError
         ) as error:  # fmt: skip
@@ -357,41 +381,58 @@ def _tidy(
     table["small_sample"] = inference.small_sample
     table["reason"] = ""
     table["n_clusters"] = inference.n_clusters
-    treated, untreated = _treated_clusters(sample, spec, inference.level)
-    table["n_treated_clusters"] = pd.Series(treated)
+    table["n_treated_clusters"] = pd.Series(_count_treated(sample, spec, inference.level))
     no_test = ["std_error", "statistic", "p_value", "conf_low", "conf_high"]
-    for name, count in treated.items():
-        if name in table.index and min(count, untreated[name]) < 2:
+    carriers = _count_carriers(sample, spec, inference.level) if inference.level else {}
+    for name, count in carriers.items():
+        if name in table.index and count < 2:
             table.loc[name, no_test] = np.nan
             table.loc[name, "reason"] = (
-                f"fewer than two treated or two untreated units at the level "
-                f"{inference.level}: no p-value and no interval"
+                f"fewer than two units of the level {inference.level} are treated, untreated "
+                f"or change: no p-value and no interval"
             )
     broken = table["std_error"].isna() & (table["reason"] == "")
     table.loc[broken, "reason"] = "rests on a single cluster: no p-value and no interval"
     return table.rename_axis("term").reset_index()
 
 
-def _treated_clusters(
-    sample: Panel, spec: Specification, level: str
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Count clusters that are ever treated and ever untreated.
-
-    A dose counts only where a single cluster departs from its commonest value.
-    """
-    treated: dict[str, int] = {}
-    untreated: dict[str, int] = {}
+def _count_treated(sample: Panel, spec: Specification, level: str) -> dict[str, int]:
+    """Count clusters that are ever treated, for 0/1 exposures."""
     if not level:
-        return treated, untreated
+        return {}
     clusters = sample.data[cluster_column(sample.study, level)]
-    for name in spec.exposures:
-        values = sample.data[name]
-        if set(values.unique()) <= {0, 1}:
-            treated[name] = int(clusters[values == 1].nunique())
-            untreated[name] = int(clusters[values == 0].nunique())
-        elif clusters[values != values.mode()[0]].nunique() < 2:
-            treated[name], untreated[name] = 1, int(clusters.nunique())
-    return treated, untreated
+    values = {name: sample.data[name] for name in spec.exposures}
+    return {
+        name: int(clusters[value == 1].nunique())
+        for name, value in values.items()
+        if set(value.unique()) <= {0, 1}
+    }
+
+
+def _count_carriers(sample: Panel, spec: Specification, level: str) -> dict[str, int]:
+    units = sample.data[cluster_column(sample.study, level)]
+    return {name: _least_side(sample.data[name], units, spec) for name in spec.exposures}
+
+
+def _count_contributors(sample: Panel, spec: Specification) -> dict[str, int | None]:
+    try:
+        units = sample.data[cluster_column(sample.study, sample.provenance.protected_unit)]
+    except PanelError:
+        return dict.fromkeys(spec.exposures)
+    return {name: _least_side(sample.data[name], units, spec) for name in spec.exposures}
+
+
+def _least_side(values: pd.Series, units: pd.Series, spec: Specification) -> int:
+    """Count the units of the thinnest side of a comparison."""
+    values = values.astype("float64")
+    commonest = values.mode()[0]
+    sides = [units[values != commonest].nunique()]
+    if values.nunique() == 2:
+        sides.append(units[values == commonest].nunique())
+    if spec.estimator == "fixed_effects" and "entity" in spec.effects:
+        within = values - values.groupby(level="entity").transform("mean")
+        sides.append(units[within.abs() > _STILL * max(1.0, float(values.abs().max()))].nunique())
+    return int(min(sides))
 
 
 def _complete(

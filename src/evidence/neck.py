@@ -77,6 +77,8 @@ def write_neck(
     """
     study = panel.study
     folder = study.root / output if output else study.internal / "draft" / fits[0].case
+    study.internal.mkdir(parents=True, exist_ok=True)
+    study.internal.chmod(0o700)
     estimates = pd.concat([fit.estimates for fit in fits], ignore_index=True)
     protected = {
         "confidentiality": panel.provenance.confidentiality,
@@ -140,7 +142,7 @@ def read_neck(folder: Path) -> Neck:
         }
         _check_neck(texts, folder.name)
         return Neck(
-            estimates=_read_csv(folder / "estimates.csv"),
+            estimates=_parse_csv(folder / "estimates.csv"),
             findings=json.loads(texts["findings.json"])["findings"],
             exhibits=tuple(_read_exhibit(path) for path in exhibits),
             protected=json.loads(texts["protected.json"]),
@@ -262,10 +264,6 @@ def _records(text: str, columns: tuple[str, ...], where: str) -> list[dict[str, 
     return [{str(k): v for k, v in row.items()} for row in plain.to_dict("records")]
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    return _parse_csv(path)
-
-
 def _parse_csv(source: Any) -> pd.DataFrame:
     frame = pd.read_csv(
         source,
@@ -275,13 +273,14 @@ def _parse_csv(source: Any) -> pd.DataFrame:
             name: [""] for name in (*ESTIMATE_COLUMNS, *EXHIBIT_COLUMNS) if name not in _TEXTS
         },
     )
-    return frame.astype({name: "Int64" for name in _COUNTS if name in frame})
+    counts = (*_COUNTS, "contributors")
+    return frame.astype({name: "Int64" for name in counts if name in frame})
 
 
 def _read_exhibit(path: Path) -> Exhibit:
     document = json.loads(path.read_text(encoding="utf-8"))
     specification = {k: v for k, v in document.items() if k not in {"schema_version", "id"}}
-    return Exhibit(document["id"], specification, _read_csv(path.with_suffix(".csv")))
+    return Exhibit(document["id"], specification, _parse_csv(path.with_suffix(".csv")))
 
 
 def _join_exhibits(necks: list[Neck]) -> tuple[Exhibit, ...]:

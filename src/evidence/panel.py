@@ -49,6 +49,7 @@ def build_panel(study: Study, measures: Measures) -> Panel:
     data = _index(study, measures.data)
     _check_values(study, data)
     _check_levels(study, data)
+    _check_common(study, data)
     steps = measures.steps.assign(entities=np.nan)
     panel_step = _step(data, "panel", "one row an entity and period, keys checked")
     ledger = pd.concat([steps, panel_step], ignore_index=True)
@@ -59,9 +60,10 @@ def build_panel(study: Study, measures: Measures) -> Panel:
 def select_sample(panel: Panel, specification: Specification) -> Panel:
     """Select the rows that a specification can use, each loss in the ledger.
 
-    Rows with a missing outcome, exposure or control fall out. Where entity effects
-    are absorbed, entities seen once fall out as well (they carry no information), but
-    not in a replication, which keeps what the published table kept.
+    Rows with a missing outcome, exposure or control fall out. Where entity
+    or time effects are absorbed, entities and periods seen once fall out as well, by
+    turns until none is left (they carry no information), but not in a replication,
+    which keeps what the published table kept.
 
     Raises
     ------
@@ -75,12 +77,9 @@ def select_sample(panel: Panel, specification: Specification) -> Panel:
         if len(kept) < len(data):
             steps.append(_step(kept, f"{specification.id}: {column}", "value missing"))
         data = kept
-    if "entity" in specification.effects and specification.role != "replication":
-        seen = data.groupby(level="entity")[specification.outcome].transform("size")
-        kept = data[seen > 1]
-        if len(kept) < len(data):
-            steps.append(_step(kept, f"{specification.id}: seen once", "no change to compare"))
-        data = kept
+    if specification.role != "replication":
+        data, dropped = _drop_singletons(data, specification)
+        steps += dropped
     if data.empty:
         raise PanelError(
             f"{panel.study.path.name}: specification '{specification.id}'",
@@ -90,6 +89,25 @@ def select_sample(panel: Panel, specification: Specification) -> Panel:
         )
     ledger = pd.concat([panel.ledger, *steps], ignore_index=True)
     return replace(panel, data=data, ledger=ledger)
+
+
+def _drop_singletons(
+    data: pd.DataFrame, specification: Specification
+) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    steps: list[pd.DataFrame] = []
+    if specification.estimator != "fixed_effects":
+        return data, steps
+    while True:
+        before = len(data)
+        for level in specification.effects:
+            seen = data.groupby(level=level)[specification.outcome].transform("size")
+            kept = data[seen > 1]
+            if len(kept) < len(data):
+                step = f"{specification.id}: {level} seen once"
+                steps.append(_step(kept, step, "nothing to compare with"))
+            data = kept
+        if len(data) == before:
+            return data, steps
 
 
 def within_share(data: pd.DataFrame, column: str) -> float:
@@ -201,6 +219,25 @@ def _check_levels(study: Study, data: pd.DataFrame) -> None:
             same = repeated and not varies and data[variable.name].nunique() > 1
             if variable.role == "exposure" and same and not coarse:
                 raise _level_error(study, variable, unit, "one and the same value")
+
+
+def _check_common(study: Study, data: pd.DataFrame) -> None:
+    """Refuse an exposure that is the same for everybody in a period as an own choice."""
+    periods = data.groupby(level="time")
+    if not (periods.size() > 1).any():
+        return
+    for variable in study.variables:
+        if variable.role != "exposure" or variable.level == "country":
+            continue
+        column = data[variable.name]
+        if column.nunique() > 1 and not (periods[variable.name].nunique() > 1).any():
+            raise PanelError(
+                f"{study.path.name}: variable '{variable.name}'",
+                seen=f"one and the same value for everybody in each {study.time.name}",
+                expected=f"what its declared level of variation '{variable.level}' says",
+                do="Declare the level 'country': with one unit of that level nothing can be "
+                "told from everything else that happened at the time.",
+            )
 
 
 def _level_error(study: Study, variable: Variable, unit: Variable, seen: str) -> PanelError:

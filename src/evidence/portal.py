@@ -15,11 +15,12 @@ from evidence.errors import BriefError
 from evidence.language import say
 from evidence.neck import replace_file
 
+_CARD = ("language", "title", "question", "simulated")
 _TEMPLATES = Path(__file__).parent / "templates" / "portal"
 
 
-def write_portal(public: Path, language: str = "en") -> Path:
-    """Write ``index.html`` over every brief that lies in ``public``.
+def write_portal(public: Path, slugs: list[str], language: str = "en") -> Path:
+    """Write ``index.html`` over the briefs of these studies that lie in ``public``.
 
     Returns
     -------
@@ -31,7 +32,8 @@ def write_portal(public: Path, language: str = "en") -> Path:
     BriefError
         Where no brief lies there.
     """
-    briefs = [_read_card(path) for path in sorted(public.glob("*/brief.*.json"))]
+    paths = [path for slug in slugs for path in sorted((public / slug).glob("brief.*.json"))]
+    briefs = [_read_card(path) for path in paths]
     if not briefs:
         raise BriefError(
             "portal",
@@ -59,5 +61,15 @@ def write_portal(public: Path, language: str = "en") -> Path:
 
 
 def _read_card(path: Path) -> dict[str, Any]:
-    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return {**card, "page": f"{path.parent.name}/{path.stem}.html"}
+    try:
+        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        shown = {key: card[key] for key in _CARD}
+        shown["message"] = card["messages"][0]
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise BriefError(
+            f"{path.parent.name}/{path.name}",
+            seen="something else than the card of a brief",
+            expected="the file as evidence brief wrote it",
+            do="Write the brief again, or remove the file.",
+        ) from error
+    return {**shown, "page": f"{path.parent.name}/{path.stem}.html"}

@@ -12,10 +12,11 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 from traitlets import default
 
 from evidence.brief.fonts import embed_font
-from evidence.brief.model import compose
+from evidence.brief.model import check_text, compose
 from evidence.disclosure import Cleared, clear, scan_bytes
 from evidence.errors import BriefError
 from evidence.neck import read_neck
+from evidence.run import find_fresh
 from evidence.study import find_root, load_study
 
 _STUDIES = Path("notebooks") / "studies"
@@ -57,6 +58,8 @@ class BriefExporter(TemplateExporter):
         ------
         BriefError
             Where the notebook is no record of a run.
+        RunError
+            Where an input or the result has changed since.
         DisclosureError
             Where the gate refuses.
         """
@@ -84,10 +87,11 @@ class BriefExporter(TemplateExporter):
 
 def _clear_notebook(notebook: Any, folder: Path) -> Cleared:
     identity = notebook.metadata.get("evidence")
-    if not identity:
+    keys = ("study", "case", "notebook")
+    if not isinstance(identity, dict) or not all(isinstance(identity.get(k), str) for k in keys):
         raise BriefError(
             "notebook",
-            seen="no metadata 'evidence'",
+            seen="no metadata 'evidence' with study, case and notebook",
             expected="a notebook that evidence has executed",
             do="Run the study, then convert the notebook that lies under "
             "reports/internal/<slug>/cases/; or call evidence brief.",
@@ -95,9 +99,9 @@ def _clear_notebook(notebook: Any, folder: Path) -> Cleared:
     study = load_study(
         find_root(folder.resolve(), Path.cwd()) / _STUDIES / f"{identity['study']}.toml"
     )
-    kept = study.internal / "cases" / identity["case"] / identity["notebook"]
-    beside = folder if (folder / "findings.json").is_file() else kept
-    return clear(read_neck(beside), study)
+    check_text(study)
+    job = find_fresh(study, identity["case"], identity["notebook"])
+    return clear(read_neck(job.folder), study)
 
 
 def _style(model: dict[str, Any]) -> str:

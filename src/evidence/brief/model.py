@@ -12,6 +12,7 @@ from evidence.disclosure import Cleared, fingerprint
 from evidence.errors import BriefError
 from evidence.exhibits import Exhibit, describe, draw, tabulate, words_of
 from evidence.language import (
+    FIELDS,
     capitalise,
     check_prose,
     fill,
@@ -63,7 +64,7 @@ def compose(cleared: Cleared, language: str) -> dict[str, Any]:
         "simulated": simulated,
         "kicker": _kicker(cleared, language, simulated=simulated),
         "title": heading,
-        "question": study.heading.question,
+        "question": _fill(cleared, language, study.heading.question, "study.question"),
         "messages": _messages(cleared, language),
         "background": prose.background,
         "figure": _figure(cleared, language),
@@ -91,11 +92,29 @@ def check_text(study: Study) -> None:
         Naming file, key and number.
     """
     file = study.path.name
-    texts = {"study.title": study.heading.title, "study.question": study.heading.question}
+    known = {entry: dict.fromkeys(FIELDS, "") for entry in _ids(study)}
+    filled = {"study.question": study.heading.question}
     for language, prose in study.brief.text.items():
         place = f"brief.text.{language}"
-        texts |= {f"{place}.title": prose.title, f"{place}.background": prose.background}
-        texts |= {f"{place}.limits[{n}]": text for n, text in enumerate(prose.limits, 1)}
+        filled |= {f"{place}.title": prose.title, f"{place}.background": prose.background}
+        filled |= {f"{place}.limits[{n}]": text for n, text in enumerate(prose.limits, 1)}
+    for key, text in filled.items():
+        check_prose(text, f"{file}: {key}")
+        fill(text, known, f"{file}: {key}")
+    for key, text in _fixed_texts(study).items():
+        check_prose(text, f"{file}: {key}", placeholders=False)
+
+
+def _ids(study: Study) -> list[str]:
+    """List the ids that placeholders may name: claims, and claims in a case."""
+    claims = [claim.id for claim in study.claims]
+    cases = [case.id.lower().replace("-", "_") for case in study.cases if case.values]
+    return [*claims, *(f"{claim}__{case}" for claim in claims for case in cases)]
+
+
+def _fixed_texts(study: Study) -> dict[str, str]:
+    """Collect the texts that are used as they stand, without placeholders."""
+    texts = {"study.title": study.heading.title}
     for number, variable in enumerate(study.variables, 1):
         place = f"variables[{number}]"
         texts |= {f"{place}.label.{k}": text for k, text in variable.label.items()}
@@ -104,8 +123,7 @@ def check_text(study: Study) -> None:
             texts[f"{place}.unit"] = variable.unit
     for case in study.cases:
         texts |= {f"cases: {case.id}, name.{k}": text for k, text in case.label.items()}
-    for key, text in texts.items():
-        check_prose(text, f"{file}: {key}")
+    return texts
 
 
 def _kicker(cleared: Cleared, language: str, *, simulated: bool) -> str:
@@ -129,10 +147,12 @@ def _entries(cleared: Cleared) -> list[dict[str, Any]]:
 
 
 def _lead_finding(cleared: Cleared) -> dict[str, Any]:
-    """Find what the first message rests on: a finding that sees a difference, if any."""
-    claim = _entries(cleared)[0]["claim"]
+    """Find what the first message rests on: of the findings that say it, the weakest."""
+    lead = _entries(cleared)[0]
     findings = [e for e in cleared.neck.findings if e["kind"] == "finding"]
-    return max((e for e in findings if e["claim"] == claim), key=lambda e: e["grade"]["level"])
+    group = [e for e in findings if e["claim"] == lead["claim"]]
+    saying = [e for e in group if e["direction"] == lead["direction"]]
+    return min(saying or group, key=lambda e: e["grade"]["level"])
 
 
 def _messages(cleared: Cleared, language: str) -> list[str]:
@@ -142,15 +162,19 @@ def _messages(cleared: Cleared, language: str) -> list[str]:
     ]
 
 
+def _fill(cleared: Cleared, language: str, text: str, key: str) -> str:
+    fields = {entry["id"]: finding_fields(language, entry) for entry in cleared.neck.findings}
+    return fill(text, fields, f"{cleared.study.path.name}: {key}")
+
+
 def _fill_prose(cleared: Cleared, language: str) -> Prose:
     prose = cleared.study.brief.text.get(language, Prose())
-    fields = {entry["id"]: finding_fields(language, entry) for entry in cleared.neck.findings}
-    where = f"{cleared.study.path.name}: brief.text.{language}"
+    key = f"brief.text.{language}"
     return replace(
         prose,
-        title=fill(prose.title, fields, where),
-        background=fill(prose.background, fields, where),
-        limits=tuple(fill(text, fields, where) for text in prose.limits),
+        title=_fill(cleared, language, prose.title, key),
+        background=_fill(cleared, language, prose.background, key),
+        limits=tuple(_fill(cleared, language, text, key) for text in prose.limits),
     )
 
 
@@ -205,12 +229,18 @@ def _laid_out(study: Study, language: str, exhibit: Exhibit) -> dict[str, Any]:
 def _how(cleared: Cleared, language: str) -> list[str]:
     words = words_of(cleared.study, language, _entries(cleared)[0])
     findings = [e for e in cleared.neck.findings if e["kind"] == "finding"]
-    designs = dict.fromkeys(e["design"] for e in findings if e["direction"] != "refused")
-    told = [say(language, f"how.{design}", **words) for design in designs]
-    told.append(say(language, "how.clusters", **words))
+    shown = [e for e in findings if e["direction"] != "refused"]
+    told = [say(language, f"how.{name}", **words) for name in dict.fromkeys(map(_how_key, shown))]
+    coarser = any(e["level"] != cleared.study.entity.level for e in shown)
+    told.append(say(language, "how.clusters_coarser" if coarser else "how.clusters", **words))
     if any(e["direction"] == "refused" for e in findings):
         told.append(say(language, "how.refused"))
     return told
+
+
+def _how_key(entry: dict[str, Any]) -> str:
+    one_way = entry["design"] == "within" and "time" not in entry["effects"]
+    return "within_entity" if one_way else str(entry["design"])
 
 
 def _certainty(cleared: Cleared, language: str) -> str:

@@ -10,8 +10,10 @@ import pandas as pd
 from evidence.errors import ExhibitError
 from evidence.findings import Finding
 
-COLUMNS = ("finding", "claim", "case", "design", "direction", "outcome", "exposure", "estimate",
-           "conf_low", "conf_high", "unit", "reference", "contributors")  # fmt: skip
+COLUMNS = (
+    "finding", "claim", "case", "design", "direction", "outcome", "exposure", "estimate",
+    "conf_low", "conf_high", "unit", "n_entities", "reference", "contributors",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Exhibit:
     """A figure or table before it is drawn.
 
     ``data`` has the columns ``COLUMNS``, a row a finding; ``contributors`` counts the
-    protected units behind the row, ``reference`` is a simulation's true effect.
+    protected units on the thinnest side of the comparison, ``reference`` is a simulation's true effect.
     ``specification`` holds ``kind`` and what the drawing needs.
     """
 
@@ -81,11 +83,12 @@ def table_findings(findings: tuple[Finding, ...]) -> Exhibit:
 def _rows(findings: tuple[Finding, ...]) -> pd.DataFrame:
     rows = [
         {
-            **{name: getattr(f, name) for name in COLUMNS[1:11]},
+            **{name: getattr(f, name) for name in COLUMNS[1:12]},
             "finding": f.id,
             "reference": f.true_effect,
-            "contributors": f.n_entities,
+            "contributors": f.contributors,
         }
         for f in findings
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame.astype({"contributors": "Int64"})

@@ -133,7 +133,7 @@ def _tabulate_claims(
         if not pd.isna(row["conf_low"]):
             ends = row["conf_low"], row["conf_high"]
             interval = format_interval(language, *ends, decimals=decimals)
-        count = format_number(language, row["contributors"], decimals=0)
+        count = format_number(language, row["n_entities"], decimals=0)
         body.append(
             [
                 (label_row(study, language, exhibit, row), ""),
@@ -164,7 +164,7 @@ def _tabulate_cases(
     for case in dict.fromkeys(data["case"]):
         told = {row["claim"]: row for row in exhibit.rows if row["case"] == case}
         cells = [_cell(language, told[claim]) for claim in claims]
-        least = min(row["contributors"] for row in told.values())
+        least = min(row["n_entities"] for row in told.values())
         count = format_number(language, least, decimals=0)
         body.append([(_case_label(study, language, case), ""), (count, ""), *cells])
     return head, body

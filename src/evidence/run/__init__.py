@@ -5,7 +5,7 @@ from __future__ import annotations
 from evidence.run.execute import Failure
 from evidence.run.notebook import check_notebook, check_parameters
 from evidence.run.plan import Job, plan_runs
-from evidence.run.runner import Run, check_fresh, run_study
+from evidence.run.runner import Run, check_fresh, find_fresh, run_study
 
 __all__ = [
     "Failure",
@@ -14,6 +14,7 @@ __all__ = [
     "check_fresh",
     "check_notebook",
     "check_parameters",
+    "find_fresh",
     "plan_runs",
     "run_study",
 ]

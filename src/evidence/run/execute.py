@@ -35,9 +35,6 @@ class Failure:
 
 def execute(job: Job, tell: Callable[[Job, str], None]) -> Failure | None:
     """Execute a job; return nothing where it came to its end, else the failure."""
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-
     tell(job, "start")
     began = time.monotonic()
     work = job.study.root / job.parameters["output"]
@@ -53,10 +50,10 @@ def execute(job: Job, tell: Callable[[Job, str], None]) -> Failure | None:
         _run_papermill(prepared, record, job.parameters)
         prepared.unlink()
         _finish(job, record, token, time.monotonic() - began)
-    except (PapermillExecutionError, CellTimeoutError, DeadKernelError) as error:
-        return _fail(job, record, _explain(job, record, error))
     except EvidenceError as error:
         return _fail(job, record, error)
+    except Exception as error:
+        return _fail(job, record, _explain(job, record, error))
     return None
 
 
@@ -72,6 +69,7 @@ def _run_papermill(source: Path, record: Path, parameters: dict[str, Any]) -> No
             _escape(record),
             parameters,
             kernel_name="python3",
+            language="python",
             progress_bar=False,
             execution_timeout=_TIMEOUT_SECONDS,
             extra_arguments=["--IPKernelApp.log_level=50"],
@@ -117,7 +115,7 @@ def _explain(job: Job, record: Path, error: Exception) -> EvidenceError:
         except RunError as found:
             if "never ran" not in found.seen and "sentinel" not in found.expected:
                 return found
-    first = str(error).strip().splitlines()[0][:300]
+    first = (str(error).strip() or "no message").splitlines()[0][:300]
     return RunError(
         where,
         seen=f"{type(error).__name__}: {first}",

@@ -14,8 +14,9 @@ import nbformat
 
 from evidence.errors import RunError
 
-SENTINEL = "sentinel"
+SENTINEL = "evidence-sentinel"
 _INJECTED = "injected-parameters"
+_HIDING = {"raises-exception", "skip-execution"}
 _ANNOTATIONS: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 
 
@@ -37,6 +38,13 @@ def load_notebook(path: Path) -> Any:
             expected="a notebook of format 4",
             do="Restore the notebook from version control.",
         ) from error
+    if any("id" not in cell for cell in notebook.cells):
+        raise RunError(
+            path.name,
+            seen="cells without an id",
+            expected="notebook format 4.5, in which each cell has one",
+            do="Open the notebook in JupyterLab and save it again.",
+        )
     if "papermill" in notebook.metadata or _tagged(notebook, _INJECTED):
         raise RunError(
             path.name,
@@ -79,10 +87,11 @@ def check_notebook(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
             "everything else belongs in the study file.",
         )
     for cell in notebook.cells:
-        if cell.cell_type == "code" and "raises-exception" in cell.metadata.get("tags", []):
+        hiding = _HIDING & set(cell.metadata.get("tags", []))
+        if cell.cell_type == "code" and hiding:
             raise RunError(
                 f"{path.name}: cell '{cell.id}'",
-                seen="the tag 'raises-exception', which hides a failure",
+                seen=f"the tag '{min(hiding)}', which hides a failure",
                 expected="no such tag",
                 do="Remove the tag.",
             )
@@ -145,7 +154,7 @@ def check_complete(notebook: Any, token: str, where: str) -> int:
                     expected="a cell without an error",
                     do="Open the failed notebook; the error stands below that cell.",
                 )
-        if cell.execution_count is None:
+        if cell.execution_count is None and cell.source.strip():
             raise RunError(
                 f"{where}: cell '{cell.id}'",
                 seen="a cell that never ran",

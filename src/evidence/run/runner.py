@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from evidence.errors import EvidenceError, RunError
 from evidence.neck import Neck, check_schema, join_necks, read_neck, replace_file, save_neck
 from evidence.run.execute import Failure, as_json, execute
-from evidence.run.plan import Job, hash_code, hash_data, hash_environment, plan_runs, sha256
+from evidence.run.plan import Job, hash_data, plan_runs, sha256
 from evidence.study import Study
 
 _SHOWN_VERSIONS = ("evidence", "linearmodels", "numpy", "pandas", "papermill", "statsmodels")
@@ -71,7 +72,7 @@ def run_study(
         for job in unchanged:
             tell(job, "unchanged")
         failures = _execute_all(study, stale, workers, tell)
-        if not failures and (stale or _is_damaged(study)):
+        if not failures and not _is_kept(study, jobs):
             _keep(study, jobs, seed)
     failed = [failure.job for failure in failures]
     done = tuple(job for job in stale if job not in failed)
@@ -100,36 +101,62 @@ def check_fresh(study: Study) -> None:
     RunError
         Where it was never run, or an input or a result has changed since.
     """
-    manifest = study.internal / "manifest.json"
-    if not manifest.is_file():
+    manifest = _read_manifest(study)
+    if manifest is None:
         raise RunError(
             study.slug,
             seen="no finished run",
             expected="one, with its manifest.json",
             do=f"Run it first: evidence run {study.path.name}.",
         )
-    seed = json.loads(manifest.read_text(encoding="utf-8"))["seed"]
-    due = [job for job in plan_runs(study, seed=seed) if job.why]
-    if due or _is_damaged(study):
+    jobs = plan_runs(study, seed=manifest["seed"])
+    due = [job for job in jobs if job.why]
+    if due or not _is_kept(study, jobs):
         raise RunError(
             study.slug,
-            seen=f"{due[0].name} {due[0].why}" if due else "files that the run did not write",
+            seen=f"{due[0].name} {due[0].why}" if due else "files that this run did not write",
             expected="results made from the inputs of today",
             do=f"Run it again: evidence run {study.path.name}.",
         )
 
 
-def _is_damaged(study: Study) -> bool:
-    """Tell whether the joined files differ from what the manifest says of them."""
-    try:
-        manifest = json.loads((study.internal / "manifest.json").read_text(encoding="utf-8"))
-        check_schema(manifest, "manifest", f"{study.slug}/manifest.json")
-        return any(
-            sha256((study.internal / name).read_bytes()) != digest
-            for name, digest in manifest["files"].items()
+def find_fresh(study: Study, case: str, notebook: str) -> Job:
+    """Find one job of a study whose result is whole and made from the inputs of today.
+
+    Raises
+    ------
+    RunError
+        Where there is no such job, or an input or its result has changed since.
+    """
+    seed = (_read_manifest(study) or {"seed": 1})["seed"]
+    found = [j for j in plan_runs(study, seed=seed) if (j.case.id, j.notebook) == (case, notebook)]
+    if not found or found[0].why:
+        raise RunError(
+            f"{study.slug}: {notebook}, case '{case}'",
+            seen=found[0].why if found else "no such notebook and case in the study",
+            expected="a result made from the inputs of today",
+            do=f"Run it again: evidence run {study.path.name}.",
         )
+    return found[0]
+
+
+def _read_manifest(study: Study) -> dict[str, Any] | None:
+    try:
+        text = (study.internal / "manifest.json").read_text(encoding="utf-8")
+        manifest: dict[str, Any] = json.loads(text)
+        check_schema(manifest, "manifest", f"{study.slug}/manifest.json")
     except (OSError, ValueError, EvidenceError):
-        return True
+        return None
+    return manifest
+
+
+def _is_kept(study: Study, jobs: tuple[Job, ...]) -> bool:
+    """Tell whether the joined files are there, untouched, and made by these jobs."""
+    manifest = _read_manifest(study)
+    if manifest is None or [run["key"] for run in manifest["runs"]] != [j.key for j in jobs]:
+        return False
+    paths = {study.internal / name: digest for name, digest in manifest["files"].items()}
+    return all(p.is_file() and sha256(p.read_bytes()) == digest for p, digest in paths.items())
 
 
 def _keep(study: Study, jobs: tuple[Job, ...], seed: int) -> None:
@@ -149,8 +176,8 @@ def _keep(study: Study, jobs: tuple[Job, ...], seed: int) -> None:
         "left_out": list(study.left_out),
         "runs": shown,
         "data": hash_data(study, seed),
-        "code": hash_code(),
-        "lock": hash_environment(),
+        "code": jobs[0].parts["code"],
+        "lock": jobs[0].parts["environment"],
         "versions": {name: importlib.metadata.version(name) for name in _SHOWN_VERSIONS}
         | {"python": platform.python_version()},
         "seed": seed,

@@ -20,7 +20,7 @@ _Share = Annotated[float, Field(ge=0, lt=1)]
 class Column:
     """One column: its name in the house, its name in the file, type and unit.
 
-    ``institution`` names the exposure that the answers of this column describe.
+    ``note`` says what a reader of the data must know.
     """
 
     name: str
@@ -160,7 +160,7 @@ def load_record(root: Path, source: str) -> Record:
             f"data/sources/{path.name}: {'.'.join(str(part) for part in first['loc'])}",
             seen=f"{first['input']!r}"[:200],
             expected=first["msg"].lower(),
-            do="Mend the record; data/README.md lists its keys.",
+            do="Mend the record; docs/studies.md shows a whole one.",
         ) from error
     _check_record(record, source, path)
     return record

@@ -45,7 +45,9 @@ class Snapshot:
         for frame in self.tables.values():
             for column in self.record.identifiers:
                 if column in frame:
-                    found.update(frame[column].dropna().astype(str))
+                    values = frame[column].dropna()
+                    whole = values.dtype == "float64" and bool((values % 1 == 0).all())
+                    found.update((values.astype("int64") if whole else values).astype(str))
         return tuple(sorted(found))
 
 
@@ -60,6 +62,7 @@ class Provenance:
     sources: dict[str, str]
     citations: dict[str, str]
     confidentiality: str
+    simulated: bool
     protected_unit: str
     identifiers: tuple[str, ...]
     truth: dict[str, dict[str, float]]
@@ -80,6 +83,7 @@ def combine_origins(snapshots: tuple[Snapshot, ...]) -> Provenance:
         sources={s.record.id: s.sha256 for s in snapshots},
         citations={s.record.id: s.record.citation for s in snapshots},
         confidentiality=records[0].confidentiality,
+        simulated=any(r.confidentiality == "simulated" for r in records),
         protected_unit=records[0].protected_unit,
         identifiers=tuple(sorted({i for s in snapshots for i in s.identifiers})),
         truth=truth,
@@ -130,10 +134,20 @@ def read_sources(study: Study, case: Case, seed: int) -> tuple[Snapshot, ...]:
     SourceError
         As ``read_snapshot``.
     """
-    return tuple(
+    snapshots = tuple(
         read_snapshot(study.root, source, seed=seed, case=case.values)
         for source in study.data.sources
     )
+    columns = {name for s in snapshots for frame in s.tables.values() for name in frame.columns}
+    for key in case.values:
+        if key not in columns:
+            raise SourceError(
+                f"{study.path.name}: [cases] {key}",
+                seen=f"no column '{key}' in {', '.join(study.data.sources)}",
+                expected="one that tells the rows of a case from those of others",
+                do="Declare the column in the source record, or take the key out of [cases].",
+            )
+    return snapshots
 
 
 def list_sources(snapshots: tuple[Snapshot, ...]) -> pd.DataFrame:
@@ -284,10 +298,10 @@ def _read_lines(payload: bytes, table: Table, where: str) -> pd.DataFrame:
             compression=compression,
             encoding="utf-8-sig",
         )
-    except (ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
+    except (OSError, EOFError, ValueError, pd.errors.ParserError) as error:
         raise SourceError(
             where,
-            seen=f"a file that cannot be read ({error})",
+            seen=f"a file that cannot be read ({' '.join(str(error).split())})",
             expected="comma-separated UTF-8 with a header line, each line with its fields",
             do="Save it as CSV in UTF-8.",
         ) from error

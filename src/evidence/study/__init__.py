@@ -6,7 +6,7 @@ TOML under ``data/``. Both are hashed, so a result can name the question it answ
 
 from __future__ import annotations
 
-from evidence.study.load import PARAMETERS, find_root, load_study, select_case
+from evidence.study.load import PARAMETERS, find_root, list_slugs, load_study, select_case
 from evidence.study.noun import Case, Study
 from evidence.study.sections import (
     LEVELS,
@@ -35,6 +35,7 @@ __all__ = [
     "Study",
     "Variable",
     "find_root",
+    "list_slugs",
     "load_study",
     "select_case",
     "strict",

@@ -59,7 +59,7 @@ def load_study(study: str | Path) -> Study:
     path = _locate(study)
     raw = read_toml(path)
     file = check_sections(StudyFile, raw, path)
-    root = path.parents[2] if path.parent.name == "studies" else find_root(Path.cwd())
+    root = _root_of(path)
     cases, left_out, packs = _expand_cases(file.cases, root, path)
     loaded = Study(
         path=path,
@@ -77,6 +77,23 @@ def load_study(study: str | Path) -> Study:
     )
     check_references(loaded)
     return loaded
+
+
+def _root_of(path: Path) -> Path:
+    if path.parent.name != "studies" or path.parent.parent.name != "notebooks":
+        raise StudyError(
+            path.name,
+            seen=f"a study file in the folder '{path.parent.name}'",
+            expected="one in notebooks/studies/ of its project",
+            do="Move it there: results lie beside the project, under the study's slug.",
+        )
+    return path.parents[2]
+
+
+def list_slugs(root: Path) -> list[str]:
+    """List the slugs of a project's study files, sorted."""
+    files = (root / "notebooks" / "studies").glob("*.toml")
+    return sorted(p.stem for p in files if not p.name.endswith(".advice.toml"))
 
 
 def select_case(study: Study, **values: str) -> Case:

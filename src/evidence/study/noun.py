@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from evidence.errors import StudyError
 from evidence.study.sections import (
@@ -92,29 +91,12 @@ class Study:
         StudyError
             Where the study has none of that id.
         """
-        return _named(self, self.specifications, name, "specification")
-
-    def claim(self, name: str) -> Claim:
-        """Return the claim of this id.
-
-        Raises
-        ------
-        StudyError
-            Where the study has none of that id.
-        """
-        return _named(self, self.claims, name, "claim")
-
-
-_Item = TypeVar("_Item", Specification, Claim)
-
-
-def _named(study: Study, items: tuple[_Item, ...], name: str, kind: str) -> _Item:
-    found = {item.id: item for item in items}
-    if name not in found:
-        raise StudyError(
-            study.path.name,
-            seen=f"no {kind} '{name}'",
-            expected=f"one of {', '.join(found)}",
-            do=f"Add it to the study file{nearest(name, found)}.",
-        )
-    return found[name]
+        found = {spec.id: spec for spec in self.specifications}
+        if name not in found:
+            raise StudyError(
+                self.path.name,
+                seen=f"no specification '{name}'",
+                expected=f"one of {', '.join(found)}",
+                do=f"Add it to the study file{nearest(name, found)}.",
+            )
+        return found[name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from evidence.errors import StudyError
 from evidence.study.noun import Study
 from evidence.study.sections import Claim, Specification
@@ -18,6 +20,7 @@ def check_references(study: Study) -> None:
     """
     _check_unique(study)
     _check_roles(study)
+    _check_units(study)
     names = [v.name for v in study.variables]
     for language in study.brief.text:
         if language not in study.brief.languages:
@@ -66,6 +69,21 @@ def _check_unique(study: Study) -> None:
             expected=f"'{study.path.stem}', the file's own name",
             do="Rename the file or the slug.",
         )
+
+
+def _check_units(study: Study) -> None:
+    for number, variable in enumerate(study.variables, 1):
+        if variable.role != "outcome":
+            continue
+        logarithm = re.match("(d_|lag1_)*log_", variable.name) is not None
+        odd = variable.unit.startswith("log") and variable.unit != "log points"
+        if odd or (logarithm and variable.unit != "log points"):
+            raise StudyError(
+                f"{study.path.name}: variables[{number}].unit",
+                seen=f"'{variable.unit}' for {variable.name}",
+                expected="'log points' for a logarithm, and for nothing else",
+                do="The unit decides between per cent and the outcome's own unit: mend it.",
+            )
 
 
 def _check_roles(study: Study) -> None:
