@@ -45,7 +45,7 @@ def test_a_run_leaves_the_whole_neck_and_its_manifest(ran: Study) -> None:
     names = {p.name for p in ran.internal.iterdir()}
     wanted = {"estimates.csv", "findings.json", "manifest.json", "exhibits", "protected.json"}
     assert wanted <= names
-    assert not {"work", "failed"} & names
+    assert not {"running", "failed"} & names
     assert ran.internal.stat().st_mode & 0o777 == 0o700
     manifest = json.loads((ran.internal / "manifest.json").read_text("utf-8"))
     assert manifest["verdict"] == "complete"

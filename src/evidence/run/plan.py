@@ -71,7 +71,7 @@ def _plan(study: Study, notebook: str, case: Case, seed: int, shared: dict[str, 
     standard = study.path == study.root / "notebooks" / "studies" / f"{study.slug}.toml"
     parameters = {
         "study": study.slug if standard else str(study.path),
-        "output": f"reports/internal/{study.slug}/work/{case.id}/{notebook}",
+        "output": f"reports/internal/{study.slug}/running/{case.id}/{notebook}",
         "seed": seed,
         **case.values,
     }

@@ -163,7 +163,7 @@ def _keep(study: Study, jobs: tuple[Job, ...], seed: int) -> None:
     neck = join_necks(read_neck(job.folder) for job in jobs)
     _check_whole(study, neck)
     save_neck(neck, study.internal)
-    shutil.rmtree(study.internal / "work", ignore_errors=True)
+    shutil.rmtree(study.internal / "running", ignore_errors=True)
     shutil.rmtree(study.internal / "failed", ignore_errors=True)
     runs = [json.loads((job.folder / "run.json").read_text(encoding="utf-8")) for job in jobs]
     shown = [{key: value for key, value in run.items() if key != "files"} for run in runs]
