@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from linearmodels.panel import BetweenOLS, PanelOLS, PooledOLS, RandomEffects
 from linearmodels.panel.utility import AbsorbingEffectError
@@ -325,16 +326,17 @@ def _varies(data: pd.DataFrame, name: str, spec: Specification) -> bool:
     return spread > 0 and float((_left(values, spec) ** 2).sum()) / spread >= NO_CHANGE
 
 
-def _left(values: pd.Series, spec: Specification) -> pd.Series:
+def _left(values: pd.Series, spec: Specification) -> npt.NDArray[np.float64]:
     """Take the absorbed effects out of a variable, by turns until nothing changes."""
-    left = values - values.mean()
+    left = (values - values.mean()).to_numpy()
     if spec.estimator != "fixed_effects":
         return left
+    codes = [pd.factorize(values.index.get_level_values(name))[0] for name in spec.effects]
     for _ in range(_MOST_TURNS):
         before = left
-        for name in spec.effects:
-            left = left - left.groupby(level=name).transform("mean")
-        if len(spec.effects) < 2 or float((left - before).abs().max()) < _STILL:
+        for code in codes:
+            left = left - (np.bincount(code, left) / np.bincount(code))[code]
+        if len(codes) < 2 or float(np.abs(left - before).max()) < _STILL:
             break
     return left
 
