@@ -30,7 +30,7 @@ def _covered(seed: int) -> pd.DataFrame:
             record.simulation, case.values["country"], case.values["sector"], seed
         )
         tables = {
-            t.name: raw[t.name].rename(columns={c.raw_name: c.name for c in t.columns})
+            t.name: raw[t.name].rename(columns={c.raw_names[0]: c.name for c in t.columns})
             for t in record.tables
         }
         snapshot = Snapshot(record, tables, "", truth)

@@ -2,45 +2,59 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field
 
 from evidence.errors import SourceError
-from evidence.study import strict
+from evidence.toml import check_sections, read_toml, strict
 
 _Share = Annotated[float, Field(ge=0, lt=1)]
 
 
+def _one_or_many(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return ((value,) if value else ()) if isinstance(value, str) else value
+
+
 @strict
 class Column:
-    """One column: its name in the house, its name in the file, type and unit.
+    """One column: its name in the house, its names in files, type and unit.
 
-    ``note`` says what a reader of the data must know.
+    ``raw`` lists the names that files give it; the first that a file has is read.
+    ``format`` is that of a date column, as for ``strptime``. ``range`` holds the least
+    and the greatest value that can be; values outside are refused. ``note`` says what
+    a reader of the data must know. A ``country`` column takes any ISO 3166 code, M49
+    number or English name and becomes the alpha-3 code.
     """
 
     name: str
-    type: Literal["text", "integer", "number", "flag"]
+    type: Literal["text", "integer", "number", "flag", "date", "country"]
     unit: str
-    raw: str = ""
+    raw: Annotated[str | tuple[str, ...], AfterValidator(_one_or_many)] = ()
+    format: str = "%Y-%m-%d"
+    range: tuple[float, float] | None = None
     note: str = ""
 
     @property
-    def raw_name(self) -> str:
-        """The column's name in the raw file."""
-        return self.raw or self.name
+    def raw_names(self) -> tuple[str, ...]:
+        """The column's names in raw files, the preferred one first."""
+        return _one_or_many(self.raw) or (self.name,)
 
 
 @strict
 class Table:
-    """One raw file of a source, with its key and columns.
+    """One table of a source, with its key and columns.
 
-    ``file`` is relative to the package (``packaged``) or to ``data/raw/<id>/``.
-    ``missing`` lists the marks that stand for no answer.
+    ``file`` is relative to the package (``packaged``) or to ``data/raw/<id>/``; there
+    it may be a pattern such as ``*.csv``, and the files' rows are put below each other.
+    ``missing`` lists the marks that stand for no answer. ``encoding``, ``delimiter``,
+    ``decimal`` and ``thousands`` settle what a file itself leaves open. ``where`` keeps
+    the rows that hold one of these values in a column. ``stack`` names the column that
+    takes the date of each archived snapshot: all of them are put below each other.
+    ``url`` is where ``evidence fetch`` finds it; ``mirrors`` are further file names
+    under which an offline mirror may keep it.
     """
 
     name: str
@@ -49,6 +63,15 @@ class Table:
     columns: Annotated[tuple[Column, ...], Field(min_length=1)]
     sha256: str = ""
     missing: tuple[str, ...] = ("",)
+    sheet: str = ""
+    encoding: str = ""
+    delimiter: Literal["", ",", ";", "\t", "|"] = ""
+    decimal: Literal["", ".", ","] = ""
+    thousands: Literal["", ",", ".", " ", "'"] = ""
+    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    stack: str = ""
+    url: str = ""
+    mirrors: tuple[str, ...] = ()
 
 
 @strict
@@ -101,6 +124,8 @@ class Record:
     """One source: origin, confidentiality, tables.
 
     ``identifiers`` are columns whose values must never stand in a public file.
+    ``questionnaire`` names the pack whose crosswalk its answers follow; ``register``
+    the factory register through which its factories are told apart.
     """
 
     id: str
@@ -117,6 +142,8 @@ class Record:
     package: str = ""
     agreement: str = ""
     identifiers: tuple[str, ...] = ()
+    questionnaire: str = ""
+    register: str = ""
     simulation: Simulation | None = None
 
 
@@ -137,31 +164,9 @@ def load_record(root: Path, source: str) -> Record:
             expected=f"one of {', '.join(known)}",
             do="Write the record, or name another source in the study file.",
         )
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        record: Record = TypeAdapter(Record).validate_json(json.dumps(raw), strict=True)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SourceError(
-            f"data/sources/{path.name}",
-            seen=f"text that is not TOML ({error})",
-            expected="TOML in UTF-8",
-            do="Mend the line that the message names.",
-        ) from error
-    except TypeError as error:
-        raise SourceError(
-            f"data/sources/{path.name}",
-            seen=f"a value that is neither text, number nor list ({error})",
-            expected="texts, numbers and lists; dates in quotes",
-            do="Put the date in quotes.",
-        ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise SourceError(
-            f"data/sources/{path.name}: {'.'.join(str(part) for part in first['loc'])}",
-            seen=f"{first['input']!r}"[:200],
-            expected=first["msg"].lower(),
-            do="Mend the record; docs/studies.md shows a whole one.",
-        ) from error
+    where = f"data/sources/{path.name}"
+    raw = read_toml(path, SourceError, where=where)
+    record = check_sections(Record, raw, SourceError, where=where, guide="docs/data.md")
     _check_record(record, source, path)
     return record
 
@@ -177,10 +182,12 @@ def _check_record(record: Record, source: str, path: Path) -> None:
     for table in record.tables:
         names = [column.name for column in table.columns]
         unknown = [name for name in table.key if name not in names]
+        unknown += [name for name in (*table.where, table.stack) if name and name not in names]
         if unknown or len(set(names)) < len(names):
             raise SourceError(
                 f"data/sources/{path.name}: table '{table.name}'",
                 seen=f"key {', '.join(table.key)} and columns {', '.join(names)}",
-                expected="a key made of the columns, and each column once",
-                do="Mend 'key' or the columns.",
+                expected="a key made of the columns, and each column once"
+                + (f"; not a column: {', '.join(unknown)}" if unknown else ""),
+                do="Mend 'key', 'where' or 'stack', or the columns.",
             )

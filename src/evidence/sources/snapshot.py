@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import io
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
-import pandera.pandas as pa
 from pydantic import TypeAdapter
 
 from evidence.errors import SourceError
-from evidence.sources.record import Column, Record, Table, load_record
+from evidence.sources.archive import File, find_files, read_file
+from evidence.sources.parse import parse
+from evidence.sources.record import Record, Table, load_record
 from evidence.sources.simulated import simulate_factories
 from evidence.study import Case, Study
-
-_LARGEST_INTEGER = 2**53
-_DTYPES = {"text": "str", "integer": "int64", "number": "float64", "flag": "int64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +26,18 @@ class Snapshot:
     """Typed tables of one source, as they were on one day.
 
     ``truth`` holds the true effects of a simulated source (outcome → exposure →
-    effect in the outcome's unit); it is empty for every other kind.
+    effect in the outcome's unit); it is empty for every other kind. ``readings`` says
+    what was found in the files rather than declared (columns ``table, file, kind,
+    found``); ``steps`` counts rows from file to table (``table, file, rows, reason``).
     """
 
     record: Record
     tables: dict[str, pd.DataFrame]
     sha256: str
     truth: dict[str, dict[str, float]]
+    case: dict[str, str] = field(default_factory=dict)
+    readings: pd.DataFrame = field(default_factory=pd.DataFrame)
+    steps: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def identifiers(self) -> tuple[str, ...]:
@@ -114,16 +115,59 @@ def read_snapshot(root: Path, source: str, *, seed: int, case: dict[str, str]) -
     record = load_record(root, source)
     folder, truth = _place(root, record, seed, case)
     digest = hashlib.sha256()
-    tables = {}
+    tables, readings, steps = {}, [], []
     for table in record.tables:
-        payload = _read_bytes(folder / table.file, record, table)
-        digest.update(payload)
-        frame = _parse(payload, record, table)
+        parts = []
+        for file in find_files(folder, record, table):
+            payload = read_file(file, record, table)
+            digest.update(payload)
+            parsed = parse(payload, file.name, table, f"source '{record.id}', file {file.name}")
+            readings += [(table.name, file.name, *reading) for reading in parsed.readings]
+            steps += [(table.name, file.name, *step) for step in parsed.steps]
+            parts.append(_stamp(parsed.frame, table, file))
+        frame = _stack(parts, record, table)
+        steps.append((table.name, table.file, len(frame), "rows read"))
         for key, value in case.items():
             if key in frame:
                 frame = frame[frame[key] == value].reset_index(drop=True)
+                steps.append((table.name, table.file, len(frame), f"rows of {key} {value}"))
         tables[table.name] = frame
-    return Snapshot(record, tables, digest.hexdigest(), truth)
+    return Snapshot(
+        record,
+        tables,
+        digest.hexdigest(),
+        truth,
+        case=dict(case),
+        readings=pd.DataFrame(readings, columns=["table", "file", "kind", "found"]),
+        steps=pd.DataFrame(steps, columns=["table", "file", "rows", "reason"]),
+    )
+
+
+def _stamp(frame: pd.DataFrame, table: Table, file: File) -> pd.DataFrame:
+    """Put the day of the archived copy into the column that ``stack`` names."""
+    if not table.stack or file.archived is None:
+        return frame
+    column = next(c for c in table.columns if c.name == table.stack)
+    day = pd.Timestamp(file.archived)
+    return frame.assign(**{table.stack: day if column.type == "date" else day.year})
+
+
+def _stack(parts: list[pd.DataFrame], record: Record, table: Table) -> pd.DataFrame:
+    """Put the rows of several files below each other; a key may stand in one only."""
+    if len(parts) == 1:
+        return parts[0]
+    frame = pd.concat(parts, ignore_index=True)
+    twice = (
+        frame.duplicated(list(table.key)) if table.key else pd.Series(data=False, index=frame.index)
+    )
+    if twice.any():
+        raise SourceError(
+            f"source '{record.id}', table '{table.name}'",
+            seen=f"{int(twice.sum())} keys in more than one file",
+            expected=f"each combination of {', '.join(table.key)} in one file",
+            do="Remove the rows from one of the files, or the file.",
+        )
+    return frame
 
 
 def read_sources(study: Study, case: Case, seed: int) -> tuple[Snapshot, ...]:
@@ -183,7 +227,9 @@ def fingerprint(root: Path, source: str, *, seed: int) -> str:
         return digest.hexdigest()
     folder, _ = _place(root, record, seed, {})
     for table in record.tables:
-        digest.update(_read_bytes(folder / table.file, record, table))
+        for file in find_files(folder, record, table):
+            digest.update(file.name.encode())
+            digest.update(read_file(file, record, table))
     return digest.hexdigest()
 
 
@@ -243,161 +289,3 @@ def _write(path: Path, text: str) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(payload)
     os.replace(file.name, path)
-
-
-def _read_bytes(path: Path, record: Record, table: Table) -> bytes:
-    where = f"source '{record.id}', file {table.file}"
-    if not path.is_file():
-        raise SourceError(
-            where,
-            seen="no such file",
-            expected=f"the raw file that data/sources/{record.id}.toml describes",
-            do=f"Put it under data/raw/{record.id}/, or mend 'file' in the record.",
-        )
-    payload = path.read_bytes()
-    found = hashlib.sha256(payload).hexdigest()
-    if table.sha256 and found != table.sha256:
-        raise SourceError(
-            where,
-            seen=f"a file with SHA-256 {found}",
-            expected=table.sha256,
-            do="Restore the file; if the change is meant, archive it and renew the record.",
-        )
-    return payload
-
-
-def _parse(payload: bytes, record: Record, table: Table) -> pd.DataFrame:
-    where = f"source '{record.id}', file {table.file}"
-    raw = _read_lines(payload, table, where)
-    wanted = {column.raw_name: column for column in table.columns}
-    absent = [name for name in wanted if name not in raw.columns]
-    if absent:
-        raise SourceError(
-            where,
-            seen=f"columns {', '.join(map(str, raw.columns))}",
-            expected=f"also {', '.join(absent)}",
-            do="Mend the file's header, or 'raw' of the column in the record.",
-        )
-    frame = pd.DataFrame(
-        {c.name: _typed(raw[raw_name], c, table, where) for raw_name, c in wanted.items()}
-    )
-    return _validate(frame, table, where)
-
-
-def _read_lines(payload: bytes, table: Table, where: str) -> pd.DataFrame:
-    """Read every field as text; the index is the line less one."""
-    compression: Literal["bz2"] | None = "bz2" if table.file.endswith(".bz2") else None
-    try:
-        raw = pd.read_csv(
-            io.BytesIO(payload),
-            header=None,
-            dtype=str,
-            keep_default_na=False,
-            na_values=[],
-            skip_blank_lines=False,
-            compression=compression,
-            encoding="utf-8-sig",
-        )
-    except (OSError, EOFError, ValueError, pd.errors.ParserError) as error:
-        raise SourceError(
-            where,
-            seen=f"a file that cannot be read ({' '.join(str(error).split())})",
-            expected="comma-separated UTF-8 with a header line, each line with its fields",
-            do="Save it as CSV in UTF-8.",
-        ) from error
-    header = raw.iloc[0].astype(str)
-    twice = header[header.duplicated()]
-    if not twice.empty:
-        raise SourceError(
-            where,
-            seen=f"more than one column '{twice.iloc[0]}'",
-            expected="each name once",
-            do="Rename one of the columns in the file.",
-        )
-    body = raw.iloc[1:].set_axis(header, axis=1)
-    body = body[body.notna().any(axis=1)]
-    if body.empty:
-        raise SourceError(
-            where,
-            seen="a header without rows",
-            expected="at least one row",
-            do="Put the data into the file.",
-        )
-    short = body.isna().any(axis=1)
-    if short.any():
-        first = _first(short)
-        raise SourceError(
-            f"{where}, line {first + 1}",
-            seen="fewer fields than columns",
-            expected=f"{len(header)}, one for each column",
-            do="Complete the line: a half-read row would shift or lose values.",
-        )
-    return body
-
-
-def _typed(raw: pd.Series, column: Column, table: Table, where: str) -> pd.Series:
-    text = raw.str.strip()
-    empty = text.isin(table.missing)
-    if column.type == "text":
-        return text.mask(empty)
-    numbers = pd.to_numeric(text.mask(empty), errors="coerce").astype("float64")
-    bad = numbers.isna() & ~empty
-    if bad.any():
-        first = _first(bad)
-        raise SourceError(
-            f"{where}, column {column.raw_name}, line {first + 1}",
-            seen=f"'{raw.loc[first]}'",
-            expected=f"a {column.type}" + (f" or {table.missing}" if table.missing else ""),
-            do="Mend the value, or list the mark under 'missing' in the record.",
-        )
-    return numbers
-
-
-def _first(marks: pd.Series) -> int:
-    """Find the index of the first mark, which is its line less one."""
-    return int(marks.index.to_list()[int(marks.to_numpy().argmax())])
-
-
-def _is_whole(values: pd.Series) -> pd.Series:
-    return (values % 1 == 0) & (values.abs() <= _LARGEST_INTEGER)
-
-
-def _validate(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
-    checks = {
-        "flag": [pa.Check.isin([0, 1])],
-        "integer": [pa.Check(_is_whole, name="whole number that a computer holds exactly")],
-        "number": [pa.Check(lambda values: values.abs() < float("inf"), name="finite")],
-        "text": [],
-    }
-    schema = pa.DataFrameSchema(
-        {
-            c.name: pa.Column(None, checks[c.type], nullable=c.name not in table.key)
-            for c in table.columns
-        },
-        unique=list(table.key) or None,
-    )
-    try:
-        checked: pd.DataFrame = schema.validate(frame, lazy=True)
-    except pa.errors.SchemaErrors as error:
-        first = error.failure_cases.iloc[0]
-        line = "" if pd.isna(first["index"]) else f", line {int(first['index']) + 1}"
-        raise SourceError(
-            f"{where}, column {first['column']}{line}",
-            seen=f"'{first['failure_case']}' ({len(error.failure_cases)} such values)",
-            expected=_spell_check(str(first["check"]), table),
-            do="Mend the file, or the column's type or the table's key in the record.",
-        ) from error
-    types = {
-        c.name: _DTYPES[c.type]
-        for c in table.columns
-        if c.type in {"integer", "flag"} and not checked[c.name].isna().any()
-    }
-    return checked.astype(types).reset_index(drop=True)
-
-
-def _spell_check(check: str, table: Table) -> str:
-    if check == "multiple_fields_uniqueness":
-        return f"each combination of {', '.join(table.key)} once"
-    if check == "not_nullable":
-        return "a value in every row, because it is part of the key"
-    return check.replace("isin([0, 1])", "0 or 1")

@@ -1,7 +1,7 @@
 """What is asked: a study file becomes a frozen ``Study``.
 
-A study file is TOML under ``notebooks/studies/``; packs of countries and sectors are
-TOML under ``data/``. Both are hashed, so a result can name the question it answers.
+A study file is TOML under ``notebooks/studies/``. It is hashed with the
+packs that it names, so a result can name the question it answers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from evidence.study.sections import (
     Prose,
     Specification,
     Variable,
-    strict,
 )
 
 __all__ = [
@@ -38,5 +37,4 @@ __all__ = [
     "list_slugs",
     "load_study",
     "select_case",
-    "strict",
 ]

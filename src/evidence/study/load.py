@@ -6,14 +6,16 @@ import hashlib
 import itertools
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from evidence.errors import StudyError
+from evidence.packs import Country, Sector, load_country, load_sector
 from evidence.study.noun import Case, Study
 from evidence.study.references import check_references
-from evidence.study.sections import Country, Sector, StudyFile
-from evidence.study.toml import check_sections, nearest, read_toml
+from evidence.study.sections import StudyFile
+from evidence.toml import check_sections, nearest, read_toml
 
 PARAMETERS = ("study", "output", "seed")
 """Notebook parameters of every study; the keys of ``[cases]`` come on top."""
@@ -57,14 +59,14 @@ def load_study(study: str | Path) -> Study:
         Naming file, key, what was seen, what was expected and what to do.
     """
     path = _locate(study)
-    raw = read_toml(path)
-    file = check_sections(StudyFile, raw, path)
+    raw = read_toml(path, StudyError)
+    file = check_sections(StudyFile, raw, StudyError, where=path.name)
     root = _root_of(path)
     cases, left_out, packs = _expand_cases(file.cases, root, path)
     loaded = Study(
         path=path,
         root=root,
-        sha256=_digest([raw, *packs]),
+        sha256=_digest([raw, *(asdict(pack) for pack in packs)]),
         heading=file.study,
         data=file.data,
         variables=file.variables,
@@ -137,7 +139,7 @@ def _locate(study: str | Path) -> Path:
 
 def _expand_cases(
     lists: dict[str, tuple[str, ...]], root: Path, path: Path
-) -> tuple[tuple[Case, ...], tuple[str, ...], list[dict[str, Any]]]:
+) -> tuple[tuple[Case, ...], tuple[str, ...], list[Country | Sector]]:
     for key, values in lists.items():
         if key not in {"country", "sector"}:
             raise StudyError(
@@ -164,10 +166,11 @@ def _expand_cases(
     for values in itertools.product(*lists.values()):
         named = dict(zip(lists, values, strict=True))
         country = packs.get(("country", named.get("country", "")))
-        if country is not None and named.get("sector") not in {None, *country["sectors"]}:
+        sectors = country.sectors if isinstance(country, Country) else None
+        if sectors is not None and named.get("sector") not in {None, *sectors}:
             left_out.append("-".join(values))
             continue
-        names = [packs[item]["name"] for item in named.items()]
+        names = [packs[item].name for item in named.items()]
         shared = set.intersection(*(set(name) for name in names))
         label = {code: ", ".join(name[code] for name in names) for code in sorted(shared)}
         cases.append(Case("-".join(values), named, label))
@@ -181,28 +184,11 @@ def _expand_cases(
     return tuple(cases), tuple(left_out), list(packs.values())
 
 
-def _load_pack(kind: str, value: str, root: Path, path: Path) -> dict[str, Any]:
-    folder = root / "data" / {"country": "countries", "sector": "sectors"}[kind]
-    file = folder / f"{value}.toml"
-    if Path(value).name != value or not file.is_file():
-        known = [p.stem for p in sorted(folder.glob("*.toml"))]
-        raise StudyError(
-            f"{path.name}: cases.{kind}",
-            seen=f"'{value}'",
-            expected=f"one of {', '.join(known)}",
-            do=f"Choose one, or add data/{folder.name}/{value}.toml{nearest(value, known)}.",
-        )
-    raw = read_toml(file)
-    pack = check_sections(Country if kind == "country" else Sector, raw, file)
-    own = pack.iso3 if kind == "country" else pack.id
-    if own != value:
-        raise StudyError(
-            file.name,
-            seen=f"'{own}'",
-            expected=f"'{value}', the file's own name",
-            do="Rename the file or the code in it.",
-        )
-    return raw
+def _load_pack(kind: str, value: str, root: Path, path: Path) -> Country | Sector:
+    where = f"{path.name}: cases.{kind}"
+    if kind == "country":
+        return load_country(root, value, where=where)
+    return load_sector(root, value, where=where)
 
 
 def _digest(parts: list[dict[str, Any]]) -> str:

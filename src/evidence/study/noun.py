@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evidence.errors import StudyError
+from evidence.packs import Words
 from evidence.study.sections import (
     Brief,
     Claim,
@@ -14,9 +15,8 @@ from evidence.study.sections import (
     Heading,
     Specification,
     Variable,
-    Words,
 )
-from evidence.study.toml import nearest
+from evidence.toml import nearest
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import re
 from evidence.errors import StudyError
 from evidence.study.noun import Study
 from evidence.study.sections import Claim, Specification
-from evidence.study.toml import nearest
+from evidence.toml import nearest
 
 
 def check_references(study: Study) -> None:

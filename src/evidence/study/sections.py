@@ -1,36 +1,27 @@
-"""The sections of a study file and of a pack: what each key may hold."""
+"""The sections of a study file: what each key may hold."""
 
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Annotated, Literal, TypeVar, cast, dataclass_transform
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
-from pydantic.dataclasses import dataclass as checked
+from pydantic import AfterValidator, Field
+
+from evidence.packs import Slug, Words
+from evidence.toml import strict
 
 LEVELS = ("worker", "line", "factory-cycle", "factory", "buyer", "sector", "country")
 """Levels of variation, finest first."""
 
 Level = Literal["worker", "line", "factory-cycle", "factory", "buyer", "sector", "country"]
-Words = dict[str, str]
 
 
 def _one_or_many(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value
 
 
-Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Text = Annotated[str, Field(min_length=1)]
 Names = Annotated[str | tuple[str, ...], AfterValidator(_one_or_many)]
-
-_T = TypeVar("_T")
-
-
-@dataclass_transform(frozen_default=True)
-def strict(kind: type[_T]) -> type[_T]:
-    """Make a frozen section of a TOML file: exact types, no unknown keys."""
-    config = ConfigDict(extra="forbid", strict=True)
-    return cast("type[_T]", checked(frozen=True, slots=True, config=config)(kind))
 
 
 @strict
@@ -147,20 +138,3 @@ class StudyFile:
     cases: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = field(default_factory=dict)
     disclosure: Disclosure = field(default_factory=Disclosure)
     brief: Brief = field(default_factory=Brief)
-
-
-@strict
-class Country:
-    """A country pack: ISO 3166 alpha-3 code, names, sectors of the programme."""
-
-    iso3: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    name: Annotated[Words, Field(min_length=1)]
-    sectors: tuple[Slug, ...]
-
-
-@strict
-class Sector:
-    """A sector pack: id and names."""
-
-    id: Slug
-    name: Annotated[Words, Field(min_length=1)]

@@ -1,0 +1,59 @@
+"""What differs between places, as data: countries, sectors, questionnaires, laws.
+
+A pack is a TOML file under ``data/``; adding India or a new tool version adds a file
+or a table in one, and no code.
+"""
+
+from __future__ import annotations
+
+from evidence.packs.load import (
+    hash_packs,
+    load_country,
+    load_law,
+    load_questionnaire,
+    load_sector,
+    read_pack,
+)
+from evidence.packs.sections import (
+    Asked,
+    Cluster,
+    Country,
+    Index,
+    Law,
+    LawVersion,
+    Pair,
+    Point,
+    Question,
+    Questionnaire,
+    Ratio,
+    Rule,
+    Sector,
+    Slug,
+    Version,
+    Words,
+)
+
+__all__ = [
+    "Asked",
+    "Cluster",
+    "Country",
+    "Index",
+    "Law",
+    "LawVersion",
+    "Pair",
+    "Point",
+    "Question",
+    "Questionnaire",
+    "Ratio",
+    "Rule",
+    "Sector",
+    "Slug",
+    "Version",
+    "Words",
+    "hash_packs",
+    "load_country",
+    "load_law",
+    "load_questionnaire",
+    "load_sector",
+    "read_pack",
+]

@@ -1,0 +1,191 @@
+"""Load packs and check that their parts refer to each other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+from evidence.errors import StudyError
+from evidence.packs.sections import Country, Law, Questionnaire, Sector
+from evidence.toml import check_sections, nearest, read_toml
+
+_FOLDERS: dict[type[Any], tuple[str, str]] = {
+    Country: ("countries", "iso3"),
+    Sector: ("sectors", "id"),
+    Questionnaire: ("questionnaires", "id"),
+    Law: ("laws", "country"),
+}
+_T = TypeVar("_T", Country, Sector, Questionnaire, Law)
+
+
+def load_country(root: Path, iso3: str, *, where: str = "country") -> Country:
+    """Load ``data/countries/<iso3>.toml``.
+
+    Raises
+    ------
+    StudyError
+        Where there is no such pack or a key of it is wrong.
+    """
+    return read_pack(Country, root, iso3, where=where)
+
+
+def load_sector(root: Path, sector: str, *, where: str = "sector") -> Sector:
+    """Load ``data/sectors/<sector>.toml``.
+
+    Raises
+    ------
+    StudyError
+        Where there is no such pack, a key of it is wrong or a measure stands twice.
+    """
+    pack = read_pack(Sector, root, sector, where=where)
+    _check_unique(f"sectors/{sector}.toml", "measures", (m.id for m in pack.measures))
+    return pack
+
+
+def load_questionnaire(
+    root: Path, questionnaire: str, *, where: str = "questionnaire"
+) -> Questionnaire:
+    """Load ``data/questionnaires/<questionnaire>.toml``.
+
+    Raises
+    ------
+    StudyError
+        Where there is no such pack, a key of it is wrong, an id stands twice, or a
+        part refers to one that is not there.
+    """
+    pack = read_pack(Questionnaire, root, questionnaire, where=where)
+    _check_questionnaire(pack, f"questionnaires/{questionnaire}.toml")
+    return pack
+
+
+def load_law(root: Path, country: str) -> Law:
+    """Load ``data/laws/<country>.toml``; without a file, a law without rules.
+
+    Raises
+    ------
+    StudyError
+        Where a key of it is wrong, a rule stands twice, or its versions do not
+        follow each other in time.
+    """
+    if not (root / "data" / "laws" / f"{country}.toml").is_file():
+        return Law(country)
+    pack = read_pack(Law, root, country, where="law")
+    where = f"laws/{country}.toml"
+    _check_unique(where, "rules", (rule.id for rule in pack.rules))
+    for rule in pack.rules:
+        days = [_day(version.in_force, f"{where}: rules '{rule.id}'") for version in rule.versions]
+        if days != sorted(set(days)):
+            raise StudyError(
+                f"{where}: rules '{rule.id}'.versions",
+                seen=f"in_force {', '.join(version.in_force for version in rule.versions)}",
+                expected="days that follow each other, each once",
+                do="Put the versions in the order in which they came into force.",
+            )
+    return pack
+
+
+def read_pack(kind: type[_T], root: Path, name: str, *, where: str) -> _T:
+    """Read a pack by its kind and name.
+
+    Raises
+    ------
+    StudyError
+        Where there is no such file, a key of it is wrong, or it names itself otherwise.
+    """
+    folder, key = _FOLDERS[kind]
+    file = root / "data" / folder / f"{name}.toml"
+    if Path(name).name != name or not file.is_file():
+        known = [p.stem for p in sorted(file.parent.glob("*.toml"))]
+        raise StudyError(
+            where,
+            seen=f"'{name}'",
+            expected=f"one of {', '.join(known)}" if known else f"a pack in data/{folder}/",
+            do=f"Choose one, or add data/{folder}/{name}.toml{nearest(name, known)}.",
+        )
+    raw = read_toml(file, StudyError)
+    pack = check_sections(kind, raw, StudyError, where=file.name, guide="docs/data.md")
+    own = getattr(pack, key)
+    if own != name:
+        raise StudyError(
+            file.name,
+            seen=f"'{own}'",
+            expected=f"'{name}', the file's own name",
+            do="Rename the file or the code in it.",
+        )
+    return pack
+
+
+def hash_packs(root: Path) -> str:
+    """Hash every pack of a project, as SHA-256 in hexadecimal digits."""
+    digest = hashlib.sha256()
+    for folder, _ in sorted(_FOLDERS.values()):
+        for path in sorted((root / "data" / folder).glob("*.toml")):
+            digest.update(f"{folder}/{path.name}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _check_questionnaire(pack: Questionnaire, where: str) -> None:
+    for part, ids in (
+        ("clusters", [c.id for c in pack.clusters]),
+        ("points", [p.id for p in pack.points]),
+        ("questions", [q.id for q in pack.questions]),
+        ("indices", [i.id for i in pack.indices]),
+        ("pairs", [p.id for p in pack.pairs]),
+        ("measures", [m.id for m in pack.measures]),
+        ("versions", [f"{v.id} {c}".strip() for v in pack.versions for c in v.countries or ("",)]),
+    ):
+        _check_unique(where, part, ids)
+    points = [point.id for point in pack.points]
+    versions = sorted({version.id for version in pack.versions})
+    clusters = [cluster.id for cluster in pack.clusters]
+    _check_known(where, "points", "cluster", [(p.id, p.cluster) for p in pack.points], clusters)
+    _check_known(where, "questions", "point", [(q.id, q.point) for q in pack.questions], points)
+    indexed = [(index.id, point) for index in pack.indices for point in index.points]
+    _check_known(where, "indices", "point", indexed, points)
+    told = [(q.id, v) for q in pack.questions for asked in q.asked for v in asked.versions]
+    _check_known(where, "questions", "version", told, versions)
+    for version in pack.versions:
+        if version.first_day:
+            _day(version.first_day, f"{where}: versions '{version.id}'")
+
+
+def _check_unique(where: str, part: str, ids: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in ids:
+        if name in seen:
+            raise StudyError(
+                f"{where}: {part}",
+                seen=f"'{name}' more than once",
+                expected="each id once",
+                do="Rename one of them, or join them.",
+            )
+        seen.add(name)
+
+
+def _check_known(
+    where: str, part: str, key: str, pairs: list[tuple[str, str]], known: list[str]
+) -> None:
+    for name, value in pairs:
+        if value not in known:
+            raise StudyError(
+                f"{where}: {part} '{name}'.{key}",
+                seen=f"'{value}'",
+                expected=f"one of {', '.join(known)}",
+                do=f"Rename it or add it{nearest(value, known)}.",
+            )
+
+
+def _day(text: str, where: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise StudyError(
+            where,
+            seen=f"'{text}'",
+            expected="a day of the calendar, as in 2021-01-01",
+            do="Mend the day.",
+        ) from error
