@@ -6,7 +6,7 @@ STUDIES := $(filter-out %.advice.toml,$(wildcard notebooks/studies/*.toml))
 JOBS ?= 2
 STRIP := nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info"
 
-.PHONY: help setup briefs test test-slow check format lab lock data-readme ci-full clean
+.PHONY: help setup briefs test test-slow check format lab lock data-readme ci-full bench clean
 
 help:
 	@echo "make briefs   run every study and write the briefs and the portal"
@@ -58,10 +58,14 @@ data-readme: setup
 
 ci-full: check test test-slow briefs
 
+bench: setup
+	$(BIN)/python benchmarks/reading.py
+
 # Needs uv. Writes no address of an index into the lock.
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
 
+# Keeps archives and registers: what lies in data/raw/ may exist nowhere else.
 clean:
-	rm -rf $(VENV) reports data/raw
+	rm -rf $(VENV) reports data/raw/*/seed-*

@@ -20,7 +20,14 @@ from evidence.sources import read_sources
 from evidence.study import Study, load_study
 
 ROOT = Path(__file__).parents[1]
-COPIED = ("notebooks", "data/sources", "data/countries", "data/sectors")
+COPIED = (
+    "notebooks",
+    "data/sources",
+    "data/countries",
+    "data/sectors",
+    "data/questionnaires",
+    "data/laws",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,14 @@ from evidence.study import Study, load_study
 
 ROOT = Path(__file__).parents[1]
 STUDIES = ("bargaining", "plants", "value_chains")
-COPIED = ("notebooks/studies", "data/sources", "data/countries", "data/sectors")
+COPIED = (
+    "notebooks/studies",
+    "data/sources",
+    "data/countries",
+    "data/sectors",
+    "data/questionnaires",
+    "data/laws",
+)
 
 Section = Mapping[str, str | int | list[str]]
 

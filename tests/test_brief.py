@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, write_case
 from evidence.brief import check_text, write_brief
 from evidence.brief.exporter import BriefExporter
-from evidence.brief.model import compose
+from evidence.brief.model import _name_points, compose
 from evidence.disclosure import clear
 from evidence.errors import BriefError, DisclosureError, EvidenceError, LanguageError
 from evidence.language import finding_fields, format_number, shown_decimals
@@ -132,6 +132,16 @@ def test_simulated_data_are_called_so_at_every_turn(chains_page: str, plants_pag
 
 def test_the_questions_left_out_of_the_outcome_are_named(chains_page: str) -> None:
     assert "left out of the outcome: bipartite committees" in chains_page
+
+
+def test_items_left_out_read_as_the_points_they_belong_to(fresh_project: Path) -> None:
+    record = fresh_project / "data/sources/value_chains.toml"
+    text = record.read_text("utf-8")
+    record.write_text(text.replace('= "simulated"\n\n[[', '= "better_work"\n\n[[', 1), "utf-8")
+    study = load_study(fresh_project / "notebooks/studies/value_chains.toml")
+    items = ["critical_khm_14_evacuation_drills", "critical_khm_15_exits_unlocked",
+             "dialogue_and_disputes.4711.2"]  # fmt: skip
+    assert _name_points(study, items) == ["emergency preparedness", "dialogue and disputes"]
 
 
 def test_a_refusal_is_a_key_message(plants_page: str) -> None:

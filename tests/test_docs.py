@@ -1,4 +1,4 @@
-"""The example of docs/studies.md, followed to the letter, ends in a brief."""
+"""The examples of docs/data.md and docs/studies.md, followed to the letter, end in a brief."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ def _table() -> str:
 
 
 def test_the_example_runs_from_raw_file_to_brief(fresh_project: Path) -> None:
-    record, study = re.findall(
-        r"```toml\n(.*?)```", (ROOT / "docs/studies.md").read_text("utf-8"), re.DOTALL
+    record, study = (
+        re.findall(r"```toml\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)[0]
+        for page in ("docs/data.md", "docs/studies.md")
     )
     record = re.sub(r'sha256 = "…".*\n', "", record)
     raw = fresh_project / "data/raw/inspections"

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from pathlib import Path
 
 import pytest
 
 from conftest import ROOT, copy_project
 from evidence.measures import score_measures
 from evidence.models import Fit, fit
-from evidence.panel import build_panel
-from evidence.sources import read_sources
+from evidence.panel import Panel, build_panel
+from evidence.sources import Snapshot, read_snapshot, read_sources
+from evidence.sources.fetch import fetch_snapshot
 from evidence.study import load_study
 
-SHARED = ROOT.parent / "shared" / "data" / "ilo_country_panel_core"
+MIRROR = ROOT.parent / "shared" / "data"
+SHARED = MIRROR / "ilo_country_panel_core"
 FILE = SHARED / "ilo_country_panel_core_1960_2024.csv"
 NUMBERS = ("sdg882_noncompliance", "union_density_ilo", "output_per_worker_chained")
 
@@ -126,3 +129,165 @@ def test_the_pooled_association_vanishes_within_countries(fits: dict[str, Fit]) 
 def test_countries_seen_once_carry_nothing_within(fits: dict[str, Fit]) -> None:
     assert _row(fits["within"])["nobs"] == 364 - 23
     assert round(_row(fits["within"])["estimate"], 4) == 0.0022
+
+
+RECORDS = {
+    "ilostat_sdg_882": ("sdg882_noncompliance", 1862, 187),
+    "ilostat_union_density": ("union_density", 1287, 139),
+    "ilostat_bargaining_coverage": ("bargaining_coverage", 865, 99),
+    "ilostat_inspectors": ("inspectors_per_10k", 743, 86),
+    "ilostat_output_per_worker": ("output_per_worker_ilo", 136, 4),
+    "ilostat_output_growth": ("output_per_worker_growth", 4318, 188),
+    "unsd_sdg_882": ("sdg882_unsd2020", 407, 136),
+    "unsd_sdg_881_fatal": ("fatal_injuries_per_100k", 913, 86),
+    "pwt": ("rgdpo", 9734, 183),
+}
+"""Source → a column, its values and countries: ../shared/reference/data.md, section 4."""
+
+JOINED = (
+    "ilostat_sdg_882",
+    "ilostat_union_density",
+    "ilostat_bargaining_coverage",
+    "ilostat_inspectors",
+    "ilostat_output_growth",
+    "pwt",
+)
+DENSITY, COVERAGE, INSPECTORS = "union_density", "bargaining_coverage", "inspectors_per_10k"
+LEVEL, CHAINED = "output_per_worker", "output_per_worker_chained"
+SCORE = "sdg882_noncompliance"
+
+COMPLETE = [
+    ((DENSITY, LEVEL), 355, 102),
+    ((DENSITY, CHAINED), 364, 102),
+    ((COVERAGE, CHAINED), 298, 81),
+    ((DENSITY, COVERAGE, CHAINED), 243, 70),
+    ((CHAINED,), 1318, 166),
+    ((INSPECTORS,), 457, 75),
+]
+"""Complete cases with SDG 8.8.2: country-years and countries, same section."""
+
+FOUR = {
+    "BGD": [4.97, 5.57, 6.95, 7.87, 8.74, 8.75, 8.36, 9.46, 10, 9.06],
+    "KHM": [3.96, 4.38, 4.93, 4.93, 4.77, 4.73, 5.49, 5.49, 6.81, 6.42],
+    "JPN": [1.09, 1.28, 1.28, 1.11, 1.11, 1.11, 1.11, 1.11, 1.11, 1.11],
+    "VNM": [8.28, 8.28, 8.28, 8.28, 8.28, 7.87, 8.23, 9.14, 9.14, 9.14],
+}
+"""SDG 8.8.2, 2015 to 2024, same section."""
+
+COUNTRY_STUDY = """
+schema_version = 1
+variables = [
+    {{ name = "country", role = "entity", level = "country", unit = "code" }},
+    {{ name = "year", role = "time", level = "country", unit = "year" }},
+    {{ name = "sdg882_noncompliance", role = "outcome", level = "country", unit = "score" }},
+    {{ name = "union_density", role = "exposure", level = "country", unit = "percent" }},
+{controls}]
+[study]
+slug = "dialogue"
+title = "Density and compliance"
+question = "Does density go with compliance?"
+[data]
+sources = {sources}
+[[specifications]]
+id = "within"
+notebook = "plants"
+estimator = "fixed_effects"
+outcome = "sdg882_noncompliance"
+exposure = "union_density"
+effects = ["entity", "time"]
+[[claims]]
+id = "density"
+specification = "within"
+"""
+
+
+@pytest.fixture(scope="module")
+def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = copy_project(tmp_path_factory.mktemp("mirrored") / "p")
+    for source in (*RECORDS, "garment_productivity"):
+        assert all(kept.new for kept in fetch_snapshot(root, source, mirror=MIRROR))
+    return root
+
+
+@pytest.fixture(scope="module")
+def panel(mirrored: Path) -> Panel:
+    controls = "".join(
+        f'    {{ name = "{name}", role = "control", level = "country", unit = "number" }},\n'
+        for name in (COVERAGE, INSPECTORS, LEVEL, CHAINED)
+    )
+    path = mirrored / "notebooks/studies/dialogue.toml"
+    sources = str(list(JOINED)).replace("'", '"')
+    path.write_text(COUNTRY_STUDY.format(controls=controls, sources=sources), "utf-8")
+    study = load_study(path)
+    return build_panel(study, score_measures(study, read_sources(study, study.cases[0], 0)))
+
+
+def _read(root: Path, source: str) -> Snapshot:
+    return read_snapshot(root, source, seed=0, case={})
+
+
+@pytest.mark.parametrize("source", RECORDS)
+def test_each_shipped_record_reads_its_copy(mirrored: Path, source: str) -> None:
+    column, values, countries = RECORDS[source]
+    table = _read(mirrored, source).tables["records"]
+    found = table.dropna(subset=[column])
+    assert (len(found), found["country"].nunique()) == (values, countries)
+    assert table["country"].str.fullmatch("[A-Z]{3}").all()
+
+
+def test_what_a_record_leaves_out_is_counted(mirrored: Path) -> None:
+    steps = {
+        source: _read(mirrored, source).steps.iloc[-2]
+        for source in ("ilostat_output_per_worker", "ilostat_output_growth", "unsd_sdg_881_fatal")
+    }
+    assert {source: int(step["rows"]) for source, step in steps.items()} == {
+        "ilostat_output_per_worker": 148 - 12,
+        "ilostat_output_growth": 4571 - 253,
+        "unsd_sdg_881_fatal": 913,
+    }
+    assert "without 253 rows of country" in steps["ilostat_output_growth"]["reason"]
+    assert "CHA" in steps["ilostat_output_growth"]["reason"]
+
+
+def test_the_garment_teams_are_read_as_they_are(mirrored: Path) -> None:
+    table = _read(mirrored, "garment_productivity").tables["records"]
+    assert len(table) == 1197
+    assert sorted(table["department"].unique()) == ["finishing", "sweing"]
+    assert table["wip"].isna().sum() == 506
+    assert table.loc[table["wip"].isna(), "department"].unique().tolist() == ["finishing"]
+    assert (table["actual_productivity"] > 1).sum() == 37
+    days = table["date"].dt.strftime("%Y-%m-%d")
+    assert (days.min(), days.max()) == ("2015-01-01", "2015-03-11")
+
+
+@pytest.mark.parametrize("country", FOUR)
+def test_the_four_countries_have_the_scores_of_the_reference(panel: Panel, country: str) -> None:
+    rows = panel.data.reset_index()
+    scores = rows[(rows["country"] == country) & rows["year"].between(2015, 2024)][SCORE]
+    assert scores.tolist() == FOUR[country]
+
+
+@pytest.mark.parametrize(("names", "rows", "countries"), COMPLETE)
+def test_complete_cases_are_those_of_the_reference(
+    panel: Panel, names: tuple[str, ...], rows: int, countries: int
+) -> None:
+    found = panel.data.dropna(subset=[SCORE, *names])
+    assert (len(found), found.index.get_level_values(0).nunique()) == (rows, countries)
+
+
+def test_density_carries_no_panel_of_the_four_countries(panel: Panel) -> None:
+    found = panel.data.dropna(subset=[SCORE, DENSITY, CHAINED])
+    years = {c: found.loc[[c]].index.get_level_values(1).tolist() for c in FOUR if c in found.index}
+    assert years == {"BGD": [2018], "JPN": [2015, 2016, 2017, 2018, 2019], "VNM": [2018]}
+
+
+def test_the_vintages_of_the_score_are_two_scales(mirrored: Path) -> None:
+    old = _read(mirrored, "unsd_sdg_882").tables["records"]
+    new = _read(mirrored, "ilostat_sdg_882").tables["records"]
+    both = old.merge(new, on=["country", "year"])
+    row = both[(both["country"] == "BGD") & (both["year"] == 2015)].iloc[0]
+    assert (row["sdg882_unsd2020"], row[SCORE]) == (6.3, 4.97)
+
+
+def test_a_second_fetch_finds_nothing_new(mirrored: Path) -> None:
+    assert not any(kept.new for kept in fetch_snapshot(mirrored, "pwt", mirror=MIRROR))

@@ -1,20 +1,26 @@
 from __future__ import annotations
 
+import csv
 import itertools
 import re
 import string
+from pathlib import Path
 
 import pytest
+from babel import Locale
 
 from evidence.errors import LanguageError
 from evidence.language import (
     check_prose,
     fill,
+    find_region,
+    find_territory,
     finding_fields,
     format_amount,
     format_number,
     messages,
     say,
+    suggest_territory,
     word_finding,
 )
 
@@ -195,3 +201,86 @@ def test_a_missing_message_or_catalogue_never_falls_back() -> None:
         say("xx", "interval")
     with pytest.raises(LanguageError, match="placeholder 'high'"):
         say("en", "interval", low="a")
+
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+AREAS = ("ref_area", "iso3c", "country", "geo_area", "country_raw")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("BD", "BGD"),
+        ("bgd", "BGD"),
+        ("50", "BGD"),
+        ("050", "BGD"),
+        ("4", "AFG"),
+        ("bangladesh", "BGD"),
+        ("Viet Nam", "VNM"),
+        ("Vietnam", "VNM"),
+        ("Kingdom of Cambodia", "KHM"),
+        ("Korea, Rep.", "KOR"),
+        ("Republic of Korea", "KOR"),
+        ("Cote d'Ivoire", "CIV"),
+        ("Côte d\u2019Ivoire", "CIV"),
+        ("The Gambia", "GMB"),
+        ("Bahamas, The", "BHS"),
+        ("Trinidad and Tobago", "TTO"),
+        ("Saint Lucia", "LCA"),
+        ("Congo, Dem. Rep.", "COD"),
+        ("Guinea", "GIN"),
+        ("Niger", "NER"),
+        ("NA", "NAM"),
+        ("UK", "GBR"),
+        ("XKX", "XKX"),
+        ("XK", "XKX"),
+        ("Kosovo", "XKX"),
+        ("ROU", "ROU"),
+        ("Korea", ""),
+        ("BUR", ""),
+        ("DD", ""),
+        ("280", ""),
+        ("World", ""),
+        ("ZZ", ""),
+        ("", ""),
+    ],
+)
+def test_a_country_is_found_by_code_number_or_english_name(text: str, code: str) -> None:
+    assert find_territory(text) == code
+
+
+def test_every_country_of_iso_has_one_code_by_which_all_its_names_lead_to_it() -> None:
+    names = {str(code): str(name) for code, name in Locale("en").territories.items()}
+    found = {two: find_territory(two) for two in names if len(two) == 2}
+    codes = {two: three for two, three in found.items() if three}
+    assert len(codes) == len(set(codes.values())) == 250
+    for two, three in codes.items():
+        assert find_territory(three.lower()) == find_territory(names[two]) == three
+        assert not find_region(three)
+
+
+def test_groups_and_parts_of_countries_are_told_from_countries() -> None:
+    assert find_region("1") == find_region("001") == find_region("World") == "world"
+    assert find_region("X01") == "ILO group X01"
+    assert find_region("chi") == find_region("830") == "Channel Islands"
+    assert find_region("WLD") == "World Bank group"
+    assert find_region("DDR") == "German Democratic Republic"
+    assert not any(map(find_region, ("BGD", "X1", "QQQ", "", "999")))
+
+
+def test_the_nearest_country_is_suggested() -> None:
+    assert suggest_territory("Bangladehs") == "bangladesh (BGD)"
+    assert not suggest_territory("%%%")
+
+
+@pytest.mark.external
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared is not there")
+def test_every_area_of_the_shared_data_is_a_country_or_a_known_group() -> None:
+    unknown = set()
+    for path in SHARED.glob("*/*.csv"):
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            areas = [name for name in AREAS if name in (reader.fieldnames or ())]
+            texts = {str(row[name]) for row in reader for name in areas}
+        unknown |= {t for t in texts if not find_territory(t) and not find_region(t)}
+    assert unknown == set()

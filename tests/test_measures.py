@@ -164,8 +164,21 @@ def test_an_institution_that_is_no_exposure_keeps_its_questions(
 def test_every_step_from_file_to_record_is_counted(drawn: tuple[Study, Snapshot]) -> None:
     study, snapshot = drawn
     measured = _score(study, snapshot)
-    units = len(snapshot.tables["factories"])
-    assert measured.steps["rows"].tolist() == [len(snapshot.tables["answers"]), units, units]
+    units, answers = len(snapshot.tables["factories"]), len(snapshot.tables["answers"])
+    assert list(dict.fromkeys(measured.steps["step"])) == [
+        "read value_chains.answers",
+        "read value_chains.factories",
+        "answers",
+        "findings",
+        "exposures",
+        "answered",
+        "score compliance",
+        "join value_chains.factories",
+    ]
+    kept = answers - units * len(measured.items_left_out)
+    assert measured.steps.groupby("step", sort=False)["rows"].last().tolist() == [
+        answers, units, answers, answers, kept, kept, units, units
+    ]  # fmt: skip
     assert len(measured.data) == units
 
 
@@ -231,7 +244,7 @@ def test_a_transform_may_build_on_one_declared_before_it(project: Path) -> None:
     assert change.tolist() == pytest.approx([NAN, math.log(4)], nan_ok=True, rel=1e-15)
 
 
-@pytest.mark.parametrize("name", ["wages", "log_wages", "sqrt_y", "d_log_y"])
+@pytest.mark.parametrize("name", ["wages", "log_wages", "sqrt_y", "d_log_wages"])
 def test_a_variable_that_is_no_column_and_no_transform_is_refused(project: Path, name: str) -> None:
     with pytest.raises(MeasureError, match=rf"sample\.toml: variable '{name}': columns factory"):
         _derived(project, name)
@@ -245,5 +258,7 @@ def test_a_transform_of_text_is_refused(project: Path) -> None:
 def test_a_source_without_the_studys_keys_is_refused(project: Path) -> None:
     edit(study_file(project, "plants"), 'name = "plant"', 'name = "works"')
     study = load_study(study_file(project, "plants"))
-    with pytest.raises(MeasureError, match=r"\[data\] sources: .*the study's keys works, year"):
+    with pytest.raises(
+        MeasureError, match=r"\[data\] sources, table .*the study's keys works, year"
+    ):
         score_measures(study, read_sources(study, study.cases[0], 0))

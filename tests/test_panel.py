@@ -241,3 +241,29 @@ def test_an_exposure_that_is_one_for_everybody_in_a_period_is_refused(study: Stu
     rows = [(*row[:3], value) for row, value in zip(ROWS, [0.0, 1.0, 0.0, 1.0], strict=True)]
     with pytest.raises(PanelError, match=r"one and the same value for everybody in each year"):
         _panel(study, rows)
+
+
+@pytest.mark.parametrize("year", [3, 202, 20210, 20210601])
+def test_a_year_that_is_no_year_is_refused(tmp_path: Path, year: int) -> None:
+    variables = [*FACTORIES[:1], declare("year", "time", "factory", "year"), *FACTORIES[2:]]
+    study = write_study(make_project(tmp_path), variables, SPECIFICATIONS)
+    rows = [*ROWS, ("a", year, 1.0, 1.0)]
+    with pytest.raises(PanelError, match=f"year {year}; expected years from 1900 to 2100"):
+        build_panel(study, measures_of(_frame(rows)))
+
+
+def test_a_period_that_is_no_year_may_be_any_whole_number(study: Study) -> None:
+    assert _panel(study, [(f, t - 1999, y, x) for f, t, y, x in _typed(ROWS)]).n_periods == 2
+
+
+def _typed(rows: list[tuple[object, ...]]) -> list[tuple[str, int, float, float]]:
+    frame = _frame(rows)
+    return list(frame.itertuples(index=False, name=None))
+
+
+def test_both_clocks_stand_beside_the_declared_variables(study: Study) -> None:
+    frame = _frame(ROWS).assign(
+        calendar_month=[0, 12, 3, 15], months_since_enrolment=[0, 12, 0, 12]
+    )
+    last = build_panel(study, measures_of(frame)).data.iloc[-1]
+    assert (last["calendar_month"], last["months_since_enrolment"]) == (15, 12)

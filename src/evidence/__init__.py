@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from evidence.errors import EvidenceError as EvidenceError
     from evidence.exhibits import draw as draw
     from evidence.exhibits import figure_coefficients as figure_coefficients
+    from evidence.exhibits import figure_report as figure_report
     from evidence.exhibits import say_findings as say_findings
     from evidence.exhibits import show as show
     from evidence.exhibits import table_findings as table_findings
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from evidence.models import list_within_shares as list_within_shares
     from evidence.neck import write_neck as write_neck
     from evidence.panel import build_panel as build_panel
+    from evidence.panel import report_data as report_data
     from evidence.sources import list_sources as list_sources
     from evidence.sources import read_sources as read_sources
     from evidence.study import load_study as load_study
@@ -33,6 +35,7 @@ _ROOM = {
     "build_panel": "panel",
     "draw": "exhibits",
     "figure_coefficients": "exhibits",
+    "figure_report": "exhibits",
     "fit": "models",
     "fit_specifications": "models",
     "list_estimates": "models",
@@ -40,6 +43,7 @@ _ROOM = {
     "list_within_shares": "models",
     "load_study": "study",
     "read_sources": "sources",
+    "report_data": "panel",
     "say_findings": "exhibits",
     "score_measures": "measures",
     "select_case": "study",
@@ -54,6 +58,7 @@ __all__ = [
     "build_panel",
     "draw",
     "figure_coefficients",
+    "figure_report",
     "fit",
     "fit_specifications",
     "list_estimates",
@@ -61,6 +66,7 @@ __all__ = [
     "list_within_shares",
     "load_study",
     "read_sources",
+    "report_data",
     "say_findings",
     "score_measures",
     "select_case",

@@ -1,4 +1,4 @@
-"""The command line: check, run, brief."""
+"""The command line: check, run, brief; fetch, archive, register."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import click
 from tqdm import tqdm
@@ -14,9 +15,13 @@ from evidence.brief import check_text, write_brief
 from evidence.disclosure import clear
 from evidence.errors import EvidenceError
 from evidence.neck import read_neck
+from evidence.panel import DataReport, report_data
 from evidence.portal import write_portal
 from evidence.run import Job, Run, check_fresh, plan_runs, run_study
-from evidence.study import Study, list_slugs, load_study
+from evidence.sources import Archived, archive_file
+from evidence.sources.fetch import fetch_snapshot
+from evidence.sources.identity import review_register
+from evidence.study import Study, find_root, list_slugs, load_study
 
 _studies = click.argument("studies", nargs=-1, required=True, type=click.Path(path_type=Path))
 _seed = click.option(
@@ -38,14 +43,28 @@ def main() -> None:
 @_studies
 @_seed
 def check(studies: tuple[Path, ...], seed: int) -> None:
-    """Check study files, notebooks and sources; run nothing."""
+    """Check study files, notebooks and data: fit to rerun, or not, and why."""
     with _told_plainly():
-        for study in _load(studies):
-            jobs = plan_runs(study, seed=seed)
-            stale = sum(bool(job.why) for job in jobs)
-            click.echo(f"{study.slug}: good. {len(jobs)} notebook runs, {stale} of them due.")
-            if study.left_out:
-                click.echo(f"  not in the country packs, left out: {', '.join(study.left_out)}")
+        reports = [(plan_runs(s, seed=seed), report_data(s, seed)) for s in _load(studies)]
+        for jobs, report in reports:
+            _tell_report(jobs, report)
+        if not all(report.fit for _, report in reports):
+            sys.exit(1)
+
+
+def _tell_report(jobs: tuple[Job, ...], report: DataReport) -> None:
+    study = report.study
+    stale = sum(bool(job.why) for job in jobs)
+    runs = f"{len(jobs)} notebook runs, {stale} of them due"
+    click.echo(f"{study.slug}: {'good' if report.fit else 'not fit to rerun'}. {runs}.")
+    if study.left_out:
+        click.echo(f"  not in the country packs, left out: {', '.join(study.left_out)}")
+    told = report.verdict.drop_duplicates(["state", "question", "seen"])
+    for row in told[told["state"] != "good"].itertuples():
+        if row.state == "look":
+            click.echo(f"  look: {row.question} {row.case}: {row.seen}")
+        else:
+            click.echo(f"error: {row.seen}", err=True)
 
 
 @main.command()
@@ -85,6 +104,64 @@ def brief(studies: tuple[Path, ...]) -> None:
                 click.echo(f"{study.slug}: {page.relative_to(study.root)}")
         portal = write_portal(study.root / "reports" / "public", list_slugs(study.root))
         click.echo(f"portal: {portal}")
+
+
+@main.command()
+@click.argument("sources", metavar="ID...", nargs=-1, required=True)
+@click.option(
+    "--mirror",
+    type=click.Path(path_type=Path),
+    help="A folder to take the files from, instead of the network.",
+)
+def fetch(sources: tuple[str, ...], mirror: Path | None) -> None:
+    """Fetch the files of sources into their archive."""
+    with _told_plainly():
+        root = find_root(Path.cwd())
+        for source in sources:
+            _tell_archived(root, fetch_snapshot(root, source, mirror=mirror))
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--source", default="", metavar="ID", help="The record that the files belong to.")
+def archive(files: tuple[Path, ...], source: str) -> None:
+    """Keep dated copies of raw files, with their origin."""
+    with _told_plainly():
+        root = find_root(Path.cwd())
+        for file in files:
+            _tell_archived(root, (archive_file(root, file, source=source),))
+
+
+@main.command()
+@click.argument("source", metavar="ID")
+@click.option(
+    "--uncertain",
+    type=click.Choice(["in", "out"]),
+    default="out",
+    show_default=True,
+    help="Whether matches that a person should look at are taken.",
+)
+@click.option("--enrol", "enrolling", is_flag=True, help="Add aliases and new factories first.")
+def register(source: str, uncertain: Literal["in", "out"], *, enrolling: bool) -> None:
+    """Match a source's factories to its register; write what a person should decide."""
+    with _told_plainly():
+        root = find_root(Path.cwd())
+        review = review_register(root, source, uncertain=uncertain, enrolling=enrolling)
+        counts = ", ".join(f"{count} {word}" for word, count in review.counts.items())
+        click.echo(f"{source}, register '{review.register}': {counts}")
+        click.echo(
+            f"  with uncertain matches {uncertain}: {review.factories} factories, "
+            f"{review.left_out} entries left out"
+        )
+        click.echo(f"  to decide: {review.questions.relative_to(root)}")
+        click.echo(f"  write decisions to {review.decisions.relative_to(root)}")
+
+
+def _tell_archived(root: Path, kept: tuple[Archived, ...]) -> None:
+    for copy in kept:
+        place = copy.path.relative_to(root)
+        told = f"stored {place}" if copy.new else f"unchanged since {copy.archived}"
+        click.echo(f"{copy.source}, {copy.table}: {told}")
 
 
 def _load(paths: tuple[Path, ...]) -> list[Study]:

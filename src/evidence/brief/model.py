@@ -22,6 +22,8 @@ from evidence.language import (
     say,
     word_finding,
 )
+from evidence.packs import load_questionnaire
+from evidence.sources import load_record
 from evidence.study import Prose, Study
 
 _MOST_MESSAGES = 4
@@ -281,9 +283,8 @@ def _source(cleared: Cleared, language: str) -> list[str]:
     lines = [_source_line(cleared, language, everything)]
     left_out = neck.protected["items_left_out"]
     if left_out:
-        points = dict.fromkeys(item.rpartition(".")[0] for item in left_out)
-        items = ", ".join(point.replace("_", " ") for point in points)
-        lines.append(say(language, "brief.left_out", items=items))
+        points = ", ".join(_name_points(study, left_out))
+        lines.append(say(language, "brief.left_out", items=points))
     digest = hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()[:12]
     shown = ", ".join(sorted(hashes)) if len(hashes) <= _MOST_HASHES else digest
     lines.append(
@@ -292,6 +293,18 @@ def _source(cleared: Cleared, language: str) -> list[str]:
     )  # fmt: skip
     lines.append(say(language, "brief.reproduce", slug=study.slug, version=version("evidence")))
     return lines
+
+
+def _name_points(study: Study, items: list[str]) -> list[str]:
+    """Name the points that items belong to: told by the crosswalk, else by their name."""
+    packs = {load_record(study.root, source).questionnaire for source in study.data.sources}
+    owner = {
+        question.id: question.point
+        for pack in sorted(packs - {""})
+        for question in load_questionnaire(study.root, pack).questions
+    }
+    points = (owner.get(item, item.partition(".")[0]) for item in items)
+    return [point.replace("_", " ") for point in dict.fromkeys(points)]
 
 
 def _svg_address(svg: bytes) -> str:

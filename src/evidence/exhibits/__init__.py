@@ -6,8 +6,10 @@ microdata and no words. ``draw`` makes a picture of it in a language and a width
 
 from __future__ import annotations
 
-from evidence.exhibits.drawing import draw, font_path, show
+from evidence.exhibits.drawing import draw, show
 from evidence.exhibits.noun import COLUMNS, Exhibit, figure_coefficients, table_findings
+from evidence.exhibits.report import figure_report
+from evidence.exhibits.style import font_path
 from evidence.exhibits.words import describe, label_row, say_findings, tabulate, words_of
 
 __all__ = [
@@ -16,6 +18,7 @@ __all__ = [
     "describe",
     "draw",
     "figure_coefficients",
+    "figure_report",
     "font_path",
     "label_row",
     "say_findings",

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import io
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager
 
 from evidence.errors import ExhibitError
 from evidence.exhibits.noun import Exhibit
+from evidence.exhibits.report import DRAWN as REPORTED
+from evidence.exhibits.style import BLUE, GRID, INCHES, INK, MUTED, Width, style
 from evidence.exhibits.words import label_row, tabulate
 from evidence.language import capitalise, format_number, name_unit, say, shown_decimals
 from evidence.study import Study
-
-Width = Literal["wide", "narrow"]
-
-INK, BLUE, MUTED, GREY, GRID = "#1b2530", "#00558c", "#4f5a64", "#c3cad1", "#d9dee3"
-_INCHES = {"wide": 7.0, "narrow": 3.55}
-_FONT = "NotoSans[wght].ttf"
 
 
 def draw(exhibit: Exhibit, study: Study, language: str, width: Width) -> bytes:
@@ -42,15 +34,16 @@ def draw(exhibit: Exhibit, study: Study, language: str, width: Width) -> bytes:
     ExhibitError
         Where the exhibit is no figure.
     """
-    if exhibit.specification["kind"] != "coefficients":
+    kind = exhibit.specification["kind"]
+    if kind not in _DRAWN:
         raise ExhibitError(
             f"exhibit '{exhibit.id}'",
-            seen=f"kind '{exhibit.specification['kind']}'",
-            expected="coefficients",
+            seen=f"kind '{kind}'",
+            expected=" or ".join(_DRAWN),
             do="Tables are laid out, not drawn.",
         )
-    with sns.axes_style("white", _style()), mpl.rc_context(cast("Any", _style())):
-        figure = _draw_coefficients(exhibit, study, language, width)
+    with sns.axes_style("white", style()), mpl.rc_context(cast("Any", style())):
+        figure = _DRAWN[kind](exhibit, study, language, width)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
@@ -76,49 +69,11 @@ def show(item: Exhibit | pd.DataFrame, study: Study | None = None, language: str
             expected="the study whose labels the exhibit is shown with",
             do="Say ev.show(exhibit, plan).",
         )
-    if item.specification["kind"] == "coefficients":
+    if item.specification["kind"] in _DRAWN:
         return SVG(data=draw(item, study, language, "wide"))
     head, body = tabulate(study, language, item)
     texts = [[text for text, _ in row] for row in body]
     return show(pd.DataFrame(texts, columns=head).set_index(head[0]))
-
-
-def font_path() -> Path:
-    """Find the file of Noto Sans (variable, weights 400 to 700) in its package.
-
-    Raises
-    ------
-    ExhibitError
-        Where the package is not installed.
-    """
-    found = importlib.util.find_spec("manimgx_fonts")
-    if found is None or found.origin is None:
-        raise ExhibitError(
-            "fonts",
-            seen="no package manimgx-fonts",
-            expected="the package of the lock file that ships Noto Sans",
-            do="Install the lock file's packages (make setup).",
-        )
-    return Path(found.origin).parent / _FONT
-
-
-@functools.cache
-def _font_family() -> str:
-    fontManager.addfont(str(font_path()))
-    return "Noto Sans"
-
-
-def _style() -> dict[str, Any]:
-    return {
-        "font.family": [_font_family(), "DejaVu Sans"],
-        "font.size": 8.5,
-        "svg.fonttype": "path",
-        "svg.hashsalt": "evidence",
-        "text.color": INK,
-        "axes.labelcolor": MUTED,
-        "xtick.color": INK,
-        "figure.dpi": 100,
-    }
 
 
 def _draw_coefficients(exhibit: Exhibit, study: Study, language: str, width: Width) -> Figure:
@@ -126,9 +81,9 @@ def _draw_coefficients(exhibit: Exhibit, study: Study, language: str, width: Wid
     labels = [label_row(study, language, exhibit, row) for row in rows]
     narrow = width == "narrow"
     height = (0.42 if narrow else 0.34) * len(rows) + 0.75
-    figure = Figure(figsize=(_INCHES[width], height))
-    left = 0.02 if narrow else (_widest(figure, labels) + 0.15) / _INCHES[width]
-    right = 1 - 0.55 / _INCHES[width]
+    figure = Figure(figsize=(INCHES[width], height))
+    left = 0.02 if narrow else (_widest(figure, labels) + 0.15) / INCHES[width]
+    right = 1 - 0.55 / INCHES[width]
     bottom = 0.42 / height
     axes = figure.add_axes((left, bottom, right - left, 1 - bottom - 0.3 / height))
     places = list(range(len(rows)))[::-1]
@@ -208,3 +163,6 @@ def _draw_directions(axes: Axes, language: str) -> None:
 def _tick(language: str, value: float) -> str:
     decimals = 0 if float(value).is_integer() else 1
     return format_number(language, value, decimals=decimals)
+
+
+_DRAWN = {"coefficients": _draw_coefficients, **REPORTED}

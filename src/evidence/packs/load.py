@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from evidence.errors import StudyError
-from evidence.packs.sections import Country, Law, Questionnaire, Sector
+from evidence.packs.sections import Asked, Country, Law, Questionnaire, Sector, Version
 from evidence.toml import check_sections, nearest, read_toml
 
 _FOLDERS: dict[type[Any], tuple[str, str]] = {
@@ -53,8 +53,9 @@ def load_questionnaire(
     Raises
     ------
     StudyError
-        Where there is no such pack, a key of it is wrong, an id stands twice, or a
-        part refers to one that is not there.
+        Where there is no such pack, a key of it is wrong, an id stands twice, a part
+        refers to one that is not there, a code may stand for two questions, or two
+        versions cannot be told apart.
     """
     pack = read_pack(Questionnaire, root, questionnaire, where=where)
     _check_questionnaire(pack, f"questionnaires/{questionnaire}.toml")
@@ -98,7 +99,7 @@ def read_pack(kind: type[_T], root: Path, name: str, *, where: str) -> _T:
     folder, key = _FOLDERS[kind]
     file = root / "data" / folder / f"{name}.toml"
     if Path(name).name != name or not file.is_file():
-        known = [p.stem for p in sorted(file.parent.glob("*.toml"))]
+        known = [p.stem for p in sorted((root / "data" / folder).glob("*.toml"))]
         raise StudyError(
             where,
             seen=f"'{name}'",
@@ -106,7 +107,7 @@ def read_pack(kind: type[_T], root: Path, name: str, *, where: str) -> _T:
             do=f"Choose one, or add data/{folder}/{name}.toml{nearest(name, known)}.",
         )
     raw = read_toml(file, StudyError)
-    pack = check_sections(kind, raw, StudyError, where=file.name, guide="docs/data.md")
+    pack = check_sections(kind, raw, StudyError, where=file.name, guide="docs/packs.md")
     own = getattr(pack, key)
     if own != name:
         raise StudyError(
@@ -136,21 +137,96 @@ def _check_questionnaire(pack: Questionnaire, where: str) -> None:
         ("indices", [i.id for i in pack.indices]),
         ("pairs", [p.id for p in pack.pairs]),
         ("measures", [m.id for m in pack.measures]),
-        ("versions", [f"{v.id} {c}".strip() for v in pack.versions for c in v.countries or ("",)]),
+        ("versions", [_spell_start(v, c) for v in pack.versions for c in v.countries or ("",)]),
     ):
         _check_unique(where, part, ids)
+    _check_references(pack, where)
+    _check_versions(pack, where)
+    _check_codes(pack, where)
+
+
+def _check_references(pack: Questionnaire, where: str) -> None:
     points = [point.id for point in pack.points]
+    questions = [question.id for question in pack.questions]
     versions = sorted({version.id for version in pack.versions})
     clusters = [cluster.id for cluster in pack.clusters]
     _check_known(where, "points", "cluster", [(p.id, p.cluster) for p in pack.points], clusters)
     _check_known(where, "questions", "point", [(q.id, q.point) for q in pack.questions], points)
-    indexed = [(index.id, point) for index in pack.indices for point in index.points]
-    _check_known(where, "indices", "point", indexed, points)
     told = [(q.id, v) for q in pack.questions for asked in q.asked for v in asked.versions]
     _check_known(where, "questions", "version", told, versions)
+    for index in pack.indices:
+        _check_known(where, "indices", "points", [(index.id, p) for p in index.points], points)
+        parts = [(index.id, question) for question in index.questions]
+        _check_known(where, "indices", "questions", parts, questions)
+        if not (index.questions or index.points or index.columns):
+            raise StudyError(
+                f"{where}: indices '{index.id}'",
+                seen="no parts",
+                expected="questions, points or columns",
+                do="Name the parts of the index, or remove it.",
+            )
+
+
+def _spell_start(version: Version, country: str) -> str:
+    return " ".join(filter(None, (version.id, country, version.first_day)))
+
+
+def _check_versions(pack: Questionnaire, where: str) -> None:
+    modes: dict[str, str] = {}
+    begun: dict[tuple[str, str], str] = {}
     for version in pack.versions:
-        if version.first_day:
-            _day(version.first_day, f"{where}: versions '{version.id}'")
+        place = f"{where}: versions '{version.id}'"
+        mode = modes.setdefault(version.id, version.mode)
+        if mode != version.mode:
+            raise StudyError(
+                place,
+                seen=f"mode '{version.mode}' in one place and '{mode}' in another",
+                expected="one mode a version",
+                do="Give the version in the other mode an id of its own.",
+            )
+        if not version.first_day:
+            continue
+        _day(version.first_day, place)
+        for country in version.countries or ("",):
+            other = begun.setdefault((version.first_day, country), version.id)
+            if other != version.id:
+                raise StudyError(
+                    place,
+                    seen=f"first_day {version.first_day}, that of '{other}' too",
+                    expected="one version to begin on a day in a country",
+                    do="Mend the day, or name the countries of each.",
+                )
+
+
+def _check_codes(pack: Questionnaire, where: str) -> None:
+    """Check that no code may stand for two questions where the crosswalk cannot choose.
+
+    The crosswalk takes the entry with more limits, so only entries with as many that
+    overlap leave it no choice.
+    """
+    entries: dict[tuple[str, int], list[tuple[str, Asked]]] = {}
+    for question in pack.questions:
+        for asked in question.asked or (Asked(),):
+            key = (asked.code or question.id, sum(map(bool, _limits(asked))))
+            others = entries.setdefault(key, [])
+            for other, entry in others:
+                if other != question.id and _overlap(asked, entry):
+                    raise StudyError(
+                        f"{where}: questions '{question.id}'.asked",
+                        seen=f"code '{key[0]}', which may stand for '{other}' as well",
+                        expected="a code to stand for one question in a country, version and mode",
+                        do="Name the countries, versions or modes in which each is asked.",
+                    )
+            others.append((question.id, asked))
+
+
+def _limits(asked: Asked) -> tuple[tuple[str, ...], ...]:
+    return asked.countries, asked.versions, asked.modes
+
+
+def _overlap(one: Asked, other: Asked) -> bool:
+    pairs = zip(_limits(one), _limits(other), strict=True)
+    return all(not a or not b or set(a) & set(b) for a, b in pairs)
 
 
 def _check_unique(where: str, part: str, ids: Iterable[str]) -> None:

@@ -26,6 +26,7 @@ class Ratio:
     The value is ``times`` × the product of the columns ``over`` / the product of the
     columns ``under``. ``basis`` names the column that says on which basis it was
     taken (of SAM, for instance): a factory whose basis changes cannot be followed.
+    ``institution`` names the dialogue institutions that it describes, if any.
     """
 
     id: Slug
@@ -35,6 +36,7 @@ class Ratio:
     times: float = 1.0
     better: Literal["higher", "lower"] = "higher"
     basis: str = ""
+    institution: tuple[Slug, ...] = ()
     name: Words = field(default_factory=dict)
     source: str = ""
 
@@ -66,7 +68,7 @@ class Version:
     """One version of a tool in some countries (all, if none is named).
 
     ``first_day`` is the first assessment day of the version there; it lasts until the
-    next one begins.
+    next one begins. A version that returns stands again with its new first day.
     """
 
     id: str
@@ -194,12 +196,16 @@ class Questionnaire:
 
 @strict
 class LawVersion:
-    """What a rule asks from a day on: at least, at most, or neither yet."""
+    """What a rule asks from a day on: at least, at most, or neither yet.
+
+    ``provenance`` says whether day and number were read in a named source.
+    """
 
     in_force: Annotated[Day, Field(min_length=10)]
     at_least: float | None = None
     at_most: float | None = None
     name: str = ""
+    provenance: Literal["source", "background", "assumed"] = "source"
     source: str = ""
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from evidence.packs import hash_packs
 from evidence.run.notebook import check_notebook, check_parameters
 from evidence.sources import fingerprint
 from evidence.study import Case, Study
@@ -55,6 +56,7 @@ def plan_runs(study: Study, *, seed: int = 1) -> tuple[Job, ...]:
     """
     shared = {
         "study": study.sha256,
+        "packs": hash_packs(study.root),
         "code": hash_code(),
         "environment": hash_environment(),
         "data": sha256(json.dumps(hash_data(study, seed), sort_keys=True).encode()),
@@ -88,7 +90,7 @@ def _plan(study: Study, notebook: str, case: Case, seed: int, shared: dict[str, 
 def _reason(job: Job) -> str:
     try:
         before = json.loads((job.folder / "run.json").read_text(encoding="utf-8"))
-        changed = [name for name, value in job.parts.items() if before["parts"][name] != value]
+        changed = [name for name, value in job.parts.items() if before["parts"].get(name) != value]
         if changed:
             return "changed: " + ", ".join(sorted(changed))
         for name, digest in before["files"].items():

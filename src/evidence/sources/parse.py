@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
-from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
-import pandera.pandas as pa
 
 from evidence.errors import SourceError
+from evidence.sources.cells import Grid, Spot, count, drop_empty, find_columns, show
+from evidence.sources.formats import read_file
 from evidence.sources.record import Column, Table
+from evidence.sources.values import Typed, as_series, type_column
 
-_LARGEST_INTEGER = 2**53
-_DTYPES = {"text": "str", "integer": "int64", "number": "float64", "flag": "int64"}
+_MOST_KEYS = 2**62
+
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class Parsed:
 
     ``readings`` says what was found in the file rather than declared: pairs of a kind
     (``encoding``, ``delimiter``, ``digits``, …) and what was found. ``steps`` counts
-    rows left out on the way, as pairs of count and reason.
+    rows left out on the way, as pairs of the rows left and the reason.
     """
 
     frame: pd.DataFrame
@@ -47,138 +50,146 @@ def parse(payload: bytes, name: str, table: Table, where: str) -> Parsed:
     SourceError
         Where the file holds what it should not; nothing is half-read.
     """
-    raw = _read_lines(payload, name, table, where)
-    present = {
-        c.name: next((n for n in c.raw_names if n in raw.columns), None) for c in table.columns
-    }
-    absent = [c.raw_names[0] for c in table.columns if present[c.name] is None]
-    if absent:
+    grid = drop_empty(read_file(payload, name, table, where))
+    found = find_columns(tuple(grid.cells), table)
+    spots = {house: Spot(grid, raw, grid.cells[raw]) for house, raw in found.items()}
+    columns = tuple(c for c in table.columns if c.name in spots)
+    _check_no_second_header(spots, grid)
+    typed = {c.name: type_column(spots[c.name], c, table) for c in columns}
+    keep, steps = _choose_rows(typed, columns, table, grid)
+    _check_keys(typed, spots, keep, table)
+    kept = None if keep.all() else keep
+    frame = pd.DataFrame({c.name: as_series(typed[c.name], c, kept) for c in columns}, copy=False)
+    readings = (*grid.readings, *(r for t in typed.values() for r in t.readings))
+    return Parsed(frame, tuple(dict.fromkeys(readings)), (*grid.steps, *steps))
+
+
+def _check_no_second_header(spots: dict[str, Spot], grid: Grid) -> None:
+    """Refuse a header that stands again among the rows, as where files were put together."""
+    again = np.ones(len(grid.index), dtype=bool)
+    for spot in spots.values():
+        code = spot.cells.texts.index(spot.name).as_py()
+        if code < 0:
+            return
+        again &= spot.cells.codes == code
+    if again.any():
         raise SourceError(
-            where,
-            seen=f"columns {', '.join(map(str, raw.columns))}",
-            expected=f"also {', '.join(absent)}",
-            do="Mend the file's header, or 'raw' of the column in the record.",
+            f"{grid.where}, {grid.locate(int(grid.index[again.argmax()]))}",
+            seen="the header again",
+            expected="one header, in the first line",
+            do="Delete the line; or keep the files apart and name them with a pattern.",
         )
-    frame = pd.DataFrame(
-        {c.name: _typed(raw[present[c.name]], c, table, where) for c in table.columns}
+
+
+def _choose_rows(
+    typed: dict[str, Typed], columns: tuple[Column, ...], table: Table, grid: Grid
+) -> tuple[Mask, list[tuple[int, str]]]:
+    """Leave out regions that are no countries, then rows that ``where`` does not name."""
+    keep = np.ones(len(grid.index), dtype=bool)
+    steps = []
+    for column in columns:
+        left = typed[column.name].left_rows
+        if left is not None:
+            count = int((keep & left).sum())
+            keep &= ~left
+            what = ", ".join(typed[column.name].left_out)
+            reason = f"without {count} rows of {column.name} that are no country ({what})"
+            steps.append((int(keep.sum()), reason))
+    for column in columns:
+        if column.name in table.where:
+            wanted = table.where[column.name]
+            keep &= _holds(typed[column.name], column, wanted)
+            steps.append((int(keep.sum()), f"where {column.name} is {', '.join(wanted)}"))
+    if not keep.any():
+        raise _refuse_nothing(typed, table, grid)
+    return keep, steps
+
+
+def _holds(typed: Typed, column: Column, wanted: tuple[str, ...]) -> Mask:
+    """Tell which rows hold one of the values that the record names."""
+    texts = _spell(typed, column)
+    chosen = np.array([text in wanted for text in texts] + [False], dtype=bool)
+    return np.asarray(chosen[typed.codes], dtype=bool)
+
+
+def _spell(typed: Typed, column: Column) -> list[str]:
+    """Write distinct values as the record would."""
+    if column.type in {"text", "country"}:
+        return [str(text) for text in typed.values.to_pylist()]
+    if column.type == "date":
+        return [str(day)[:10] for day in typed.values]
+    return [str(int(v)) if v == int(v) else repr(float(v)) for v in typed.values]
+
+
+def _refuse_nothing(typed: dict[str, Typed], table: Table, grid: Grid) -> SourceError:
+    named = [c for c in table.columns if c.name in table.where]
+    held = [f"{c.name} {', '.join(_spell(typed[c.name], c)[:8])}" for c in named]
+    return SourceError(
+        grid.where,
+        seen=f"no row left, of rows with {show('; '.join(held))}"
+        if held
+        else "no row of a country",
+        expected="at least one row" + (" that 'where' in the record names" if held else ""),
+        do="Mend 'where' in the record, or the file." if held else "Mend the file.",
     )
-    return Parsed(_validate(frame, table, where))
 
 
-def _read_lines(payload: bytes, name: str, table: Table, where: str) -> pd.DataFrame:
-    """Read every field as text; the index is the line less one."""
-    compression: Literal["bz2"] | None = "bz2" if name.endswith(".bz2") else None
-    try:
-        raw = pd.read_csv(
-            io.BytesIO(payload),
-            header=None,
-            dtype=str,
-            keep_default_na=False,
-            na_values=[],
-            skip_blank_lines=False,
-            compression=compression,
-            encoding="utf-8-sig",
-        )
-    except (OSError, EOFError, ValueError, pd.errors.ParserError) as error:
-        raise SourceError(
-            where,
-            seen=f"a file that cannot be read ({' '.join(str(error).split())})",
-            expected="comma-separated UTF-8 with a header line, each line with its fields",
-            do="Save it as CSV in UTF-8.",
-        ) from error
-    header = raw.iloc[0].astype(str)
-    twice = header[header.duplicated()]
-    if not twice.empty:
-        raise SourceError(
-            where,
-            seen=f"more than one column '{twice.iloc[0]}'",
-            expected="each name once",
-            do="Rename one of the columns in the file.",
-        )
-    body = raw.iloc[1:].set_axis(header, axis=1)
-    body = body[body.notna().any(axis=1)]
-    if body.empty:
-        raise SourceError(
-            where,
-            seen="a header without rows",
-            expected="at least one row",
-            do="Put the data into the file.",
-        )
-    short = body.isna().any(axis=1)
-    if short.any():
-        first = _first(short)
-        raise SourceError(
-            f"{where}, line {first + 1}",
-            seen="fewer fields than columns",
-            expected=f"{len(header)}, one for each column",
-            do="Complete the line: a half-read row would shift or lose values.",
-        )
-    return body
+def _check_keys(typed: dict[str, Typed], spots: dict[str, Spot], keep: Mask, table: Table) -> None:
+    """Check that each kept row has a key, and no two the same.
+
+    Raises
+    ------
+    SourceError
+        Naming the first row without, or the first repeated key and both its lines.
+    """
+    key = [name for name in table.key if name in typed]
+    for name in key:
+        absent = keep & (typed[name].codes < 0)
+        if absent.any():
+            row = int(absent.argmax())
+            raise SourceError(
+                spots[name].place(row),
+                seen=f"'{spots[name].text_of(row)}'" + count(int(absent.sum()), "such values"),
+                expected="a value in every row, because it is part of the key",
+                do="Mend the file, or the table's key in the record.",
+            )
+    if key:
+        _check_unique({name: typed[name] for name in key}, spots, keep, table)
 
 
-def _typed(raw: pd.Series, column: Column, table: Table, where: str) -> pd.Series:
-    text = raw.str.strip()
-    empty = text.isin(table.missing)
-    if column.type == "text":
-        return text.mask(empty)
-    numbers = pd.to_numeric(text.mask(empty), errors="coerce").astype("float64")
-    bad = numbers.isna() & ~empty
-    if bad.any():
-        first = _first(bad)
-        raise SourceError(
-            f"{where}, column {raw.name}, line {first + 1}",
-            seen=f"'{raw.loc[first]}'",
-            expected=f"a {column.type}" + (f" or {table.missing}" if table.missing else ""),
-            do="Mend the value, or list the mark under 'missing' in the record.",
-        )
-    return numbers
-
-
-def _first(marks: pd.Series) -> int:
-    """Find the index of the first mark, which is its line less one."""
-    return int(marks.index.to_list()[int(marks.to_numpy().argmax())])
-
-
-def _is_whole(values: pd.Series) -> pd.Series:
-    return (values % 1 == 0) & (values.abs() <= _LARGEST_INTEGER)
-
-
-def _validate(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
-    checks = {
-        "flag": [pa.Check.isin([0, 1])],
-        "integer": [pa.Check(_is_whole, name="whole number that a computer holds exactly")],
-        "number": [pa.Check(lambda values: values.abs() < float("inf"), name="finite")],
-        "text": [],
-    }
-    schema = pa.DataFrameSchema(
-        {
-            c.name: pa.Column(None, checks[c.type], nullable=c.name not in table.key)
-            for c in table.columns
-        },
-        unique=list(table.key) or None,
+def _check_unique(
+    typed: dict[str, Typed], spots: dict[str, Spot], keep: Mask, table: Table
+) -> None:
+    codes = _number_keys([_codes_of_values(t)[keep] for t in typed.values()])
+    later = pd.Series(codes).duplicated().to_numpy()
+    if not later.any():
+        return
+    second = int(later.argmax())
+    first = int((codes == codes[second]).argmax())
+    rows = np.flatnonzero(keep)[[first, second]]
+    spot = next(iter(spots.values()))
+    lines = [spot.grid.locate(int(spot.grid.index[row])) for row in rows]
+    values = ", ".join(f"'{show(spots[name].text_of(int(rows[1])))}'" for name in typed)
+    raise SourceError(
+        f"{spot.grid.where}, {lines[0]}",
+        seen=f"{values} again in {lines[1]}" + count(int(later.sum()), "repeated rows"),
+        expected=f"each combination of {', '.join(table.key)} once",
+        do="Delete one of the rows, or add to the table's key in the record what tells them apart.",
     )
-    try:
-        checked: pd.DataFrame = schema.validate(frame, lazy=True)
-    except pa.errors.SchemaErrors as error:
-        first = error.failure_cases.iloc[0]
-        line = "" if pd.isna(first["index"]) else f", line {int(first['index']) + 1}"
-        raise SourceError(
-            f"{where}, column {first['column']}{line}",
-            seen=f"'{first['failure_case']}' ({len(error.failure_cases)} such values)",
-            expected=_spell_check(str(first["check"]), table),
-            do="Mend the file, or the column's type or the table's key in the record.",
-        ) from error
-    types = {
-        c.name: _DTYPES[c.type]
-        for c in table.columns
-        if c.type in {"integer", "flag"} and not checked[c.name].isna().any()
-    }
-    return checked.astype(types).reset_index(drop=True)
 
 
-def _spell_check(check: str, table: Table) -> str:
-    if check == "multiple_fields_uniqueness":
-        return f"each combination of {', '.join(table.key)} once"
-    if check == "not_nullable":
-        return "a value in every row, because it is part of the key"
-    return check.replace("isin([0, 1])", "0 or 1")
+def _number_keys(columns: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    """Give each combination of codes a number."""
+    keys = np.zeros(len(columns[0]), dtype=np.int64)
+    for codes in columns:
+        size = int(codes.max(initial=0)) + 1
+        if size * (int(keys.max(initial=0)) + 1) >= _MOST_KEYS:
+            keys = pd.factorize(keys)[0].astype(np.int64)
+        keys = keys * size + codes
+    return keys
+
+
+def _codes_of_values(typed: Typed) -> npt.NDArray[np.int64]:
+    """Give equal values equal codes, however they were written."""
+    places, _ = pd.factorize(np.asarray(typed.values))
+    return np.asarray(places[typed.codes])

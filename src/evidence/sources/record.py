@@ -24,8 +24,9 @@ class Column:
 
     ``raw`` lists the names that files give it; the first that a file has is read.
     ``format`` is that of a date column, as for ``strptime``. ``range`` holds the least
-    and the greatest value that can be; values outside are refused. ``note`` says what
-    a reader of the data must know. A ``country`` column takes any ISO 3166 code, M49
+    and the greatest value that can be; values outside are refused. ``missing`` lists
+    marks of no answer of this column, beside those of the table. ``note`` says what a
+    reader of the data must know. A ``country`` column takes any ISO 3166 code, M49
     number or English name and becomes the alpha-3 code.
     """
 
@@ -35,6 +36,7 @@ class Column:
     raw: Annotated[str | tuple[str, ...], AfterValidator(_one_or_many)] = ()
     format: str = "%Y-%m-%d"
     range: tuple[float, float] | None = None
+    missing: tuple[str, ...] = ()
     note: str = ""
 
     @property

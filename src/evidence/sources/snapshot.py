@@ -9,15 +9,17 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 from pydantic import TypeAdapter
 
 from evidence.errors import SourceError
-from evidence.sources.archive import File, find_files, read_file
-from evidence.sources.parse import parse
-from evidence.sources.record import Record, Table, load_record
+from evidence.sources.archive import find_files, hash_file
+from evidence.sources.identity import apply_register, fingerprint_register
+from evidence.sources.record import Record, load_record
 from evidence.sources.simulated import simulate_factories
+from evidence.sources.tables import read_table
 from evidence.study import Case, Study
 
 
@@ -26,7 +28,8 @@ class Snapshot:
     """Typed tables of one source, as they were on one day.
 
     ``truth`` holds the true effects of a simulated source (outcome → exposure →
-    effect in the outcome's unit); it is empty for every other kind. ``readings`` says
+    effect in the outcome's unit); it is empty for every other kind. ``sha256`` is that of
+    the file, or of the files' hashes where there are several. ``readings`` says
     what was found in the files rather than declared (columns ``table, file, kind,
     found``); ``steps`` counts rows from file to table (``table, file, rows, reason``).
     """
@@ -91,7 +94,14 @@ def combine_origins(snapshots: tuple[Snapshot, ...]) -> Provenance:
     )
 
 
-def read_snapshot(root: Path, source: str, *, seed: int, case: dict[str, str]) -> Snapshot:
+def read_snapshot(
+    root: Path,
+    source: str,
+    *,
+    seed: int,
+    case: dict[str, str],
+    uncertain: Literal["in", "out"] = "out",
+) -> Snapshot:
     """Read a source.
 
     Parameters
@@ -106,6 +116,8 @@ def read_snapshot(root: Path, source: str, *, seed: int, case: dict[str, str]) -
         Values of the study's ``[cases]``, such as ``{"country": "BGD"}``. A simulated
         source draws this case; in others, rows of other cases are left out where the
         table has a column of that name.
+    uncertain : {"in", "out"}
+        Whether factories whose match with the register waits for a decision are taken.
 
     Raises
     ------
@@ -114,19 +126,18 @@ def read_snapshot(root: Path, source: str, *, seed: int, case: dict[str, str]) -
     """
     record = load_record(root, source)
     folder, truth = _place(root, record, seed, case)
-    digest = hashlib.sha256()
-    tables, readings, steps = {}, [], []
+    tables, digests, readings, steps = {}, [], [], []
     for table in record.tables:
-        parts = []
-        for file in find_files(folder, record, table):
-            payload = read_file(file, record, table)
-            digest.update(payload)
-            parsed = parse(payload, file.name, table, f"source '{record.id}', file {file.name}")
-            readings += [(table.name, file.name, *reading) for reading in parsed.readings]
-            steps += [(table.name, file.name, *step) for step in parsed.steps]
-            parts.append(_stamp(parsed.frame, table, file))
-        frame = _stack(parts, record, table)
-        steps.append((table.name, table.file, len(frame), "rows read"))
+        whole = read_table(folder, record, table)
+        frame = whole.frame
+        digests += whole.digests
+        readings += [(table.name, *reading) for reading in whole.readings]
+        steps += [(table.name, *step) for step in whole.steps]
+        rows = len(frame)
+        frame, lost = apply_register(frame, record, root, uncertain)
+        for count, reason in lost:
+            rows -= count
+            steps.append((table.name, table.file, rows, f"{count} {reason} left out"))
         for key, value in case.items():
             if key in frame:
                 frame = frame[frame[key] == value].reset_index(drop=True)
@@ -135,39 +146,12 @@ def read_snapshot(root: Path, source: str, *, seed: int, case: dict[str, str]) -
     return Snapshot(
         record,
         tables,
-        digest.hexdigest(),
+        digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest(),
         truth,
         case=dict(case),
         readings=pd.DataFrame(readings, columns=["table", "file", "kind", "found"]),
         steps=pd.DataFrame(steps, columns=["table", "file", "rows", "reason"]),
     )
-
-
-def _stamp(frame: pd.DataFrame, table: Table, file: File) -> pd.DataFrame:
-    """Put the day of the archived copy into the column that ``stack`` names."""
-    if not table.stack or file.archived is None:
-        return frame
-    column = next(c for c in table.columns if c.name == table.stack)
-    day = pd.Timestamp(file.archived)
-    return frame.assign(**{table.stack: day if column.type == "date" else day.year})
-
-
-def _stack(parts: list[pd.DataFrame], record: Record, table: Table) -> pd.DataFrame:
-    """Put the rows of several files below each other; a key may stand in one only."""
-    if len(parts) == 1:
-        return parts[0]
-    frame = pd.concat(parts, ignore_index=True)
-    twice = (
-        frame.duplicated(list(table.key)) if table.key else pd.Series(data=False, index=frame.index)
-    )
-    if twice.any():
-        raise SourceError(
-            f"source '{record.id}', table '{table.name}'",
-            seen=f"{int(twice.sum())} keys in more than one file",
-            expected=f"each combination of {', '.join(table.key)} in one file",
-            do="Remove the rows from one of the files, or the file.",
-        )
-    return frame
 
 
 def read_sources(study: Study, case: Case, seed: int) -> tuple[Snapshot, ...]:
@@ -179,7 +163,13 @@ def read_sources(study: Study, case: Case, seed: int) -> tuple[Snapshot, ...]:
         As ``read_snapshot``.
     """
     snapshots = tuple(
-        read_snapshot(study.root, source, seed=seed, case=case.values)
+        read_snapshot(
+            study.root,
+            source,
+            seed=seed,
+            case=case.values,
+            uncertain=study.panel.uncertain_matches,
+        )
         for source in study.data.sources
     )
     columns = {name for s in snapshots for frame in s.tables.values() for name in frame.columns}
@@ -229,7 +219,11 @@ def fingerprint(root: Path, source: str, *, seed: int) -> str:
     for table in record.tables:
         for file in find_files(folder, record, table):
             digest.update(file.name.encode())
-            digest.update(read_file(file, record, table))
+            if table.stack:
+                digest.update(str(file.archived).encode())
+            digest.update(hash_file(file, record, table).encode())
+    if record.register:
+        digest.update(fingerprint_register(root, record.register).encode())
     return digest.hexdigest()
 
 

@@ -76,6 +76,7 @@ def load_study(study: str | Path) -> Study:
         left_out=left_out,
         disclosure=file.disclosure,
         brief=file.brief,
+        panel=file.panel,
     )
     check_references(loaded)
     return loaded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from evidence.errors import StudyError
@@ -12,6 +12,7 @@ from evidence.study.sections import (
     Claim,
     Data,
     Disclosure,
+    Entry,
     Heading,
     Specification,
     Variable,
@@ -48,6 +49,7 @@ class Study:
     left_out: tuple[str, ...]
     disclosure: Disclosure
     brief: Brief
+    panel: Entry = field(default_factory=Entry)
 
     @property
     def slug(self) -> str:

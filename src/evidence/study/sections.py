@@ -45,7 +45,9 @@ class Variable:
     """A column with its part in the study, level of variation and unit.
 
     ``label`` and ``noun`` are words for readers, a language each; ``noun`` holds
-    singular and plural of the entity.
+    singular and plural of the entity. ``institution`` names the dialogue institutions
+    that an exposure describes, where its name alone does not tell: questions on them
+    are left out of compliance outcomes.
     """
 
     name: Slug
@@ -54,6 +56,7 @@ class Variable:
     unit: Text
     label: Words = field(default_factory=dict)
     noun: dict[str, tuple[str, str]] = field(default_factory=dict)
+    institution: tuple[Slug, ...] = ()
 
 
 @strict
@@ -99,6 +102,19 @@ class Claim:
 
 
 @strict
+class Entry:
+    """Who is in the panel: by count of periods, and by certainty of its identity.
+
+    ``least_periods`` is the entry rule: Cambodia's public reporting lists a factory
+    from its second assessment. ``uncertain_matches`` takes factories in whose match
+    with the register waits for a person's decision, or leaves them out.
+    """
+
+    least_periods: Annotated[int, Field(ge=1)] = 1
+    uncertain_matches: Literal["in", "out"] = "out"
+
+
+@strict
 class Disclosure:
     """The rules of the data agreement: least contributors to a table cell."""
 
@@ -136,5 +152,6 @@ class StudyFile:
     specifications: Annotated[tuple[Specification, ...], Field(min_length=1)]
     claims: Annotated[tuple[Claim, ...], Field(min_length=1)]
     cases: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = field(default_factory=dict)
+    panel: Entry = field(default_factory=Entry)
     disclosure: Disclosure = field(default_factory=Disclosure)
     brief: Brief = field(default_factory=Brief)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,17 @@ from evidence.measures import Measures
 from evidence.sources import Provenance
 from evidence.study import LEVELS, Specification, Study, Variable
 
+_YEARS = (1900, 2100)
+
 
 @dataclass(frozen=True, slots=True)
 class Panel:
     """Data of a study: MultiIndex (entity, time), a column a variable.
 
-    ``ledger`` has columns ``step, rows, entities, reason``: what each step left.
+    Where the sources hold days, both clocks (``months_since_enrolment``,
+    ``calendar_month``) stand beside the declared variables. ``ledger`` has columns
+    ``step, rows, entities, reason``: what each step left. ``definitions`` says in words
+    what a compliance outcome counts.
     """
 
     study: Study
@@ -25,6 +30,7 @@ class Panel:
     items_left_out: tuple[str, ...]
     ledger: pd.DataFrame
     provenance: Provenance
+    definitions: dict[str, str] = field(default_factory=dict)
 
     @property
     def n_entities(self) -> int:
@@ -43,18 +49,22 @@ def build_panel(study: Study, measures: Measures) -> Panel:
     Raises
     ------
     PanelError
-        For missing or repeated keys, time that is not a whole number, infinite
-        values, a single period, or a variable that varies below its declared level.
+        For missing or repeated keys, time that is no time, infinite values, a single
+        period, a variable that varies below its declared level, or an entry rule that
+        nobody meets.
     """
     data = _index(study, measures.data)
     _check_values(study, data)
     _check_levels(study, data)
     _check_common(study, data)
-    steps = measures.steps.assign(entities=np.nan)
-    panel_step = _step(data, "panel", "one row an entity and period, keys checked")
-    ledger = pd.concat([steps, panel_step], ignore_index=True)
+    steps = [measures.steps.assign(entities=np.nan)]
+    steps.append(_step(data, "panel", "one row an entity and period, keys checked"))
+    data, entered = _enter(study, data)
+    ledger = pd.concat([*steps, *entered], ignore_index=True)
     ordered = ledger[["step", "rows", "entities", "reason"]].astype({"entities": "Int64"})
-    return Panel(study, data, measures.items_left_out, ordered, measures.provenance)
+    return Panel(
+        study, data, measures.items_left_out, ordered, measures.provenance, measures.definitions
+    )
 
 
 def select_sample(panel: Panel, specification: Specification) -> Panel:
@@ -158,6 +168,14 @@ def _index(study: Study, records: pd.DataFrame) -> pd.DataFrame:
             expected="whole numbers, such as years",
             do="Give the column type 'integer' in the source record.",
         )
+    if study.time.unit == "year" and not records[time].between(*_YEARS).all():
+        strange = records[time][~records[time].between(*_YEARS)].iloc[0]
+        raise PanelError(
+            where,
+            seen=f"{time} {strange:.0f}",
+            expected=f"years from {_YEARS[0]} to {_YEARS[1]}",
+            do="Mend the raw file, or give the variable its true unit in the study file.",
+        )
     twice = records.duplicated([entity, time])
     if twice.any():
         first = records[time][twice].iloc[0]
@@ -178,6 +196,23 @@ def _index(study: Study, records: pd.DataFrame) -> pd.DataFrame:
             do="Add earlier or later data: nothing can be followed over time here.",
         )
     return data
+
+
+def _enter(study: Study, data: pd.DataFrame) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """Keep the entities that the study's entry rule lets in."""
+    least = study.panel.least_periods
+    if least == 1:
+        return data, []
+    seen = data.groupby(level="entity")[data.columns[0]].transform("size")
+    kept = data[seen >= least]
+    if kept.empty:
+        raise PanelError(
+            f"{study.path.name}: [panel] least_periods",
+            seen=f"no entity with {least} periods; the most has {int(seen.max())}",
+            expected="at least one",
+            do="Lower the entry rule, or wait for more assessments.",
+        )
+    return kept, [_step(kept, "entry rule", f"entities with at least {least} periods")]
 
 
 def _check_values(study: Study, data: pd.DataFrame) -> None:

@@ -1,0 +1,27 @@
+"""Raw answers and records become measures: compliance, dialogue, productivity, spells."""
+
+from __future__ import annotations
+
+from evidence.measures.compliance import Outcome, name_outcome, rate_compliance, score_compliance
+from evidence.measures.crosswalk import Answers, map_answers
+from evidence.measures.dialogue import score_index, score_pair
+from evidence.measures.productivity import chain_growth, score_productivity, score_ratio
+from evidence.measures.remediation import list_spells
+from evidence.measures.score import Measures, score_measures
+
+__all__ = [
+    "Answers",
+    "Measures",
+    "Outcome",
+    "chain_growth",
+    "list_spells",
+    "map_answers",
+    "name_outcome",
+    "rate_compliance",
+    "score_compliance",
+    "score_index",
+    "score_measures",
+    "score_pair",
+    "score_productivity",
+    "score_ratio",
+]

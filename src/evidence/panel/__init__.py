@@ -1,0 +1,19 @@
+"""Measured records become one entity × time panel with a ledger of every row dropped."""
+
+from __future__ import annotations
+
+from evidence.panel.attrition import list_attrition, list_gaps
+from evidence.panel.build import Panel, build_panel, cluster_column, select_sample, within_share
+from evidence.panel.report import DataReport, report_data
+
+__all__ = [
+    "DataReport",
+    "Panel",
+    "build_panel",
+    "cluster_column",
+    "list_attrition",
+    "list_gaps",
+    "report_data",
+    "select_sample",
+    "within_share",
+]
