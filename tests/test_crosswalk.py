@@ -404,6 +404,7 @@ def test_the_order_of_rows_changes_no_item_and_no_judgement() -> None:
     results = [
         _map(ask(ANSWERED, *order), PACK, LESS)
         .data[wanted]
+        .astype({"question": "str", "item": "str", "version": "str"})
         .sort_values("question", ignore_index=True)
         for order in permutations(rows)
     ]

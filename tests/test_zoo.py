@@ -115,6 +115,8 @@ def _add_encodings() -> None:
     _add(family, "Latin-1 Italian (può)", _named("può").encode("latin-1"), refused="byte 0xF2")
     _add(family, "Latin-1, declared", _named("café").encode("latin-1"), gives={"plant": ["café"]}, table={"encoding": "latin-1"})
     _add(family, "Vietnamese Windows-1258", windows_1258(_named(factory)), gives={"plant": [factory]}, reading="encoding: Windows-1258")
+    _add(family, "Windows-1252 (“” alone), which CP932 reads as 灯", _named("p “”").encode("cp1252"), refused="byte 0x93")
+    _add(family, "Latin-1 Italian (ciaò), which Windows-1258 reads as ciạ", _named("ciaò").encode("latin-1"), refused="byte 0xF2")
     _add(family, "Chinese GBK", _named("中国工厂").encode("gbk"), refused="which is not UTF-8")
     _add(family, "Russian Windows-1251", _named("фабрика завод").encode("cp1251"), refused="which is not UTF-8")
     _add(family, "UTF-8 with one line of Latin-1", _named("工場").encode() + b"caf\xe9,2002,1\n", refused="byte 0xE9 at place 4 of line 3")
@@ -167,6 +169,7 @@ def _add_numbers() -> None:
     _add(family, "1,234, decimal declared", _numbers("1,234"), reading="decimal mark: comma", gives={"output": [1.234]}, table={"decimal": ","})
     _add(family, "1,234, thousands declared", _numbers("1,234"), reading="thousands mark: comma", gives={"output": [1234.0]}, table={"thousands": ","})
     _add(family, "1.234, decimal comma declared", _numbers("1.234"), reading="thousands mark: dot", gives={"output": [1234.0]}, table={"decimal": ","})
+    _add(family, "1,5, one mark declared for both", _numbers("1,5"), refused="as the mark of decimals and of thousands", table={"decimal": ",", "thousands": ","})
     _add(family, "a whole number beyond 2**53", _rows("a,9007199254740993,1"), refused="whole number that a computer holds exactly")
     _add(family, "a fraction for a whole number", _rows("a,2001.5,1"), refused=r"column year, line 2: '2001\.5'")
 
@@ -217,6 +220,8 @@ def _add_lines() -> None:
         refused="quotation mark in line 2",
         shown="refused: a quotation mark in line 2 that does not close its field",
     )
+    _add(family, "a blank before a quote", _rows('a, "2001",1'), refused="a blank before a quotation mark in line 2")
+    _add(family, "a row that is empty but for a column not declared", "plant,note,year,output\na,,2001,1\n,a note,,\n", refused="column plant, line 3: .*part of the key")
     _add(family, "a field too many", _rows("a,2001,1", "b,2001,2,3"), refused="line 3 has 4 fields, the header 3")
     _add(family, "a field too few", _rows("a,2001,1", "b,2001"), refused="line 3 has 2 fields, the header 3")
     _add(family, "a field too many in every row", _rows("1,a,2001,1", "2,b,2001,2"), refused="line 2 has 4 fields")

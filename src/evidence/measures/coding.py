@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-Numbers = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.integer[Any]]
 Marks = npt.NDArray[np.bool_]
 
-_SMALL = 1 << 24
+_SMALL = 1 << 16
+_NARROW = 2**31
+_DENSE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class CodedFrame:
     def column(self, name: str) -> Coded:
         """Return a column's codes; a column that is not there is empty texts."""
         if name not in self.coded:
-            absent = Coded(np.zeros(len(self.data), dtype=np.int64), ("",))
+            absent = Coded(np.zeros(len(self.data), dtype=np.int32), ("",))
             self.coded[name] = encode(self.data[name]) if name in self.data else absent
         return self.coded[name]
 
@@ -47,6 +49,22 @@ class CodedFrame:
         self.data[name] = spread(column, self.data.index, dtype)
         self.coded[name] = column
 
+    def distinct(self, *names: str) -> tuple[Numbers, CodedFrame]:
+        """Find the distinct combinations of columns.
+
+        Returns
+        -------
+        rows, combinations
+            A number a row; a frame with a row a combination and just these columns.
+        """
+        parts = self.columns(*names)
+        rows, combinations = cross(parts)
+        few = {
+            n: Coded(combinations[:, i], p.levels)
+            for i, (n, p) in enumerate(zip(names, parts, strict=True))
+        }
+        return rows, CodedFrame(pd.DataFrame(index=pd.RangeIndex(len(combinations))), few)
+
     def keep(self, rows: Marks) -> CodedFrame:
         """Keep the marked rows, numbered anew."""
         coded = {name: Coded(c.codes[rows], c.levels) for name, c in self.coded.items()}
@@ -54,16 +72,25 @@ class CodedFrame:
 
 
 def encode(values: pd.Series) -> Coded:
-    """Encode a column: its distinct values are numbered in the order in which they come."""
-    codes, unique = pd.factorize(values, use_na_sentinel=False)
+    """Encode a column: its distinct values get numbers; categories have theirs."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        codes = values.cat.codes.to_numpy().astype(np.int32)
+        known = tuple(values.cat.categories)
+        if codes.min(initial=0) >= 0:
+            return Coded(codes, known)
+        return Coded(np.where(codes < 0, np.int32(len(known)), codes), (*known, ""))
+    numbers, unique = pd.factorize(values, use_na_sentinel=False)
     levels = tuple("" if pd.isna(value) else value for value in unique)
-    return Coded(codes.astype(np.int64, copy=False), levels)
+    return Coded(numbers.astype(np.int32), levels)
 
 
 def spread(column: Coded, index: pd.Index, dtype: str = "str") -> pd.Series:
     """Give each row its value again."""
-    levels = pd.Series(list(column.levels), dtype=dtype).array
-    return pd.Series(levels.take(column.codes), index=index)
+    if dtype == "str":
+        levels = pd.Index(column.levels, dtype="str")
+        return pd.Series(pd.Categorical.from_codes(column.codes, levels, validate=False), index)
+    values = pd.Series(list(column.levels), dtype=dtype).array
+    return pd.Series(values.take(column.codes), index=index)
 
 
 def cross(parts: Sequence[Coded]) -> tuple[Numbers, npt.NDArray[np.int64]]:
@@ -75,11 +102,67 @@ def cross(parts: Sequence[Coded]) -> tuple[Numbers, npt.NDArray[np.int64]]:
         A number a row; a row of level numbers a combination.
     """
     sizes = [max(1, len(part.levels)) for part in parts]
-    codes = parts[0].codes
+    whole = np.prod(sizes, dtype=np.float64)
+    codes = parts[0].codes if whole < _NARROW else parts[0].codes.astype(np.int64)
     for part, size in zip(parts[1:], sizes[1:], strict=True):
-        codes = codes * size + part.codes
-    compact, kept = _compact(codes, int(np.prod(sizes, dtype=np.float64)))
+        if size > 1:
+            codes = codes * size
+            codes += part.codes
+    compact, kept = _compact(codes, int(whole))
     return compact, np.stack(np.unravel_index(kept, sizes), axis=1)
+
+
+def list_distinct(data: pd.DataFrame, by: list[str], more: tuple[str, ...] = ()) -> pd.DataFrame:
+    """List the distinct combinations of columns, texts spelled out.
+
+    Parameters
+    ----------
+    more : tuple of str
+        Further columns, whose values in the first row of a combination are given.
+    """
+    if more:
+        _, first = number_rows(data, by)
+        return spell(data[[*by, *more]].iloc[np.sort(first)])
+    parts = [encode(data[column]) for column in by]
+    _, combinations = cross(parts)
+    return list_levels(data, by, parts, combinations)
+
+
+def list_levels(
+    data: pd.DataFrame, by: list[str], parts: list[Coded], combinations: Numbers
+) -> pd.DataFrame:
+    """List combinations of level numbers as values, of the types that the columns have."""
+    types = spell(data[by].iloc[:0]).dtypes
+    columns = {}
+    for place, (name, part) in enumerate(zip(by, parts, strict=True)):
+        levels = pd.Series([None if v == "" else v for v in part.levels], dtype=object)
+        columns[name] = levels.take(combinations[:, place]).reset_index(drop=True)
+    whole = pd.DataFrame(columns)
+    kept = {n: t for n, t in types.items() if not (t.kind in "iu" and whole[n].isna().any())}
+    return whole.astype(kept)
+
+
+def number_rows(data: pd.DataFrame, by: list[str]) -> tuple[Numbers, Numbers]:
+    """Give each row the number of its combination, and each number its first row."""
+    rows, combinations = cross([encode(data[column]) for column in by])
+    first = np.zeros(len(combinations), dtype=np.int64)
+    first[rows[::-1]] = np.arange(len(rows) - 1, -1, -1)
+    return rows, first
+
+
+def spell(data: pd.DataFrame) -> pd.DataFrame:
+    """Spell categories out as texts."""
+    return data.astype({c: "str" for c in data if isinstance(data[c].dtype, pd.CategoricalDtype)})
+
+
+def is_unique(parts: Sequence[Coded]) -> bool:
+    """Tell whether no combination of columns comes twice."""
+    sizes = [max(1, len(part.levels)) for part in parts]
+    if np.prod(sizes, dtype=np.float64) > _DENSE * len(parts[0].codes):
+        codes, combinations = cross(parts)
+        return len(combinations) == len(codes)
+    codes = np.ravel_multi_index(tuple(part.codes for part in parts), tuple(sizes))
+    return bool(np.bincount(codes, minlength=1).max() <= 1)
 
 
 def relabel(function: Callable[..., Any], *parts: Coded) -> Coded:
@@ -90,14 +173,16 @@ def relabel(function: Callable[..., Any], *parts: Coded) -> Coded:
     for combination in combinations.tolist():
         values = (part.levels[n] for part, n in zip(parts, combination, strict=True))
         places.append(numbers.setdefault(function(*values), len(numbers)))
-    return Coded(np.asarray(places, dtype=np.int64)[codes], tuple(numbers))
+    return Coded(np.asarray(places, dtype=np.int32)[codes], tuple(numbers))
 
 
 def _compact(codes: Numbers, size: int) -> tuple[Numbers, Numbers]:
     """Renumber codes without gaps; by a table of all of them where there is room."""
-    if size > _SMALL:
+    if size > max(_SMALL, 2 * len(codes)):
         compact, kept = pd.factorize(codes)
-        return compact.astype(np.int64, copy=False), np.asarray(kept, dtype=np.int64)
+        return compact.astype(np.int32), np.asarray(kept, dtype=np.int64)
     seen = np.zeros(size, dtype=bool)
     seen[codes] = True
-    return (np.cumsum(seen) - 1)[codes], np.flatnonzero(seen)
+    if seen.all():
+        return codes, np.arange(size)
+    return (np.cumsum(seen, dtype=np.int32) - 1)[codes], np.flatnonzero(seen)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from evidence.errors import MeasureError
-from evidence.measures.coding import Coded, cross, encode, relabel
+from evidence.measures.coding import Coded, Numbers, cross, encode, relabel, spell
 from evidence.measures.crosswalk import (
     NOT_A_FINDING,
     check_findings,
@@ -125,7 +125,7 @@ def score_compliance(
         key: pd.Series(pd.Series(list(part.levels)).array.take(pairs[:, n]))
         for n, (key, part) in enumerate(zip(keys, parts, strict=True))
     }
-    scored = pd.DataFrame(data).astype({key: counted[key].dtype for key in keys})
+    scored = pd.DataFrame(data).astype(spell(counted[keys].iloc[:0]).dtypes.to_dict())
     for outcome in named:
         scored[outcome.name] = _score(counted, units, len(pairs), outcome)
     asked = counted["finding"].notna().to_numpy()
@@ -223,7 +223,7 @@ def _count(
     dropped = set(leave_out)
     kept = relabel(lambda name: name not in dropped, encode(answers[item]))
     counts = _spread_flags(kept)
-    if "kind" in answers:
+    if "kind" in answers and item == "question":
         kind = relabel(lambda text: text != NOT_A_FINDING, encode(answers["kind"]))
         counts &= _spread_flags(kind)
     extra = ["assessment"] if "assessment" in answers else []
@@ -291,7 +291,7 @@ def _named(name: str) -> Outcome:
 
 
 def _score(
-    data: pd.DataFrame, units: npt.NDArray[np.intp], count: int, outcome: Outcome
+    data: pd.DataFrame, units: Numbers, count: int, outcome: Outcome
 ) -> npt.NDArray[np.float64]:
     column = data["finding_fixed" if outcome.fixed else "finding"]
     finding = column.to_numpy(dtype="float64", na_value=np.nan)
@@ -338,7 +338,7 @@ def _selected(data: pd.DataFrame, outcome: Outcome) -> npt.NDArray[np.bool_]:
 
 def _share_of_points(
     data: pd.DataFrame,
-    units: npt.NDArray[np.intp],
+    units: Numbers,
     count: int,
     finding: npt.NDArray[np.float64],
     rows: npt.NDArray[np.bool_],

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from evidence.errors import MeasureError
-from evidence.measures.coding import Coded, CodedFrame, Marks, cross, relabel
+from evidence.measures.coding import Coded, CodedFrame, Marks, cross, is_unique, relabel
 from evidence.measures.yardstick import code_days, judge_again, mark_common
 from evidence.packs import Law, Question, Questionnaire
 
@@ -185,47 +185,60 @@ def _map_table(
         kind = frame.column("kind")
         counts = np.array([str(k).strip() != NOT_A_FINDING for k in kind.levels], dtype=bool)
         frame = frame.keep(counts[kind.codes])
-    if not pd.api.types.is_string_dtype(frame.data["question"]):
-        frame.put("question", relabel(_spell_code, frame.column("question")))
-    _put_versions(frame, pack)
-    known = {q.id: q for q in pack.questions} if pack else {}
-    point = _spelled_points(frame, pack)
-    frame.put("item", _items(frame, pack, point, unknown))
-    frame.put(
-        "point",
-        relabel(lambda i, p: known[i].point if i in known else p, frame.column("item"), point),
-    )
-    frame.put("cluster", _clusters(frame, pack))
-    frame.put("critical", _critical(frame, known), "bool")
+    rows, few = frame.distinct(*_ASKED)
+    _map_questions(few, pack, unknown)
+    for name in _MAPPED:
+        column = few.column(name)
+        told = "bool" if name == "critical" else "str"
+        frame.put(name, Coded(column.codes[rows], column.levels), told)
     return frame
+
+
+_ASKED = (
+    "question", "point", "cluster", "tags", "country", "version", "mode", "date", "year",
+)  # fmt: skip
+_MAPPED = ("question", "version", "mode", "item", "point", "cluster", "critical")
+
+
+def _map_questions(few: CodedFrame, pack: Questionnaire | None, unknown: set[str]) -> None:
+    """Map each distinct way in which a question was asked."""
+    few.put("question", relabel(_spell_code, few.column("question")))
+    _put_versions(few, pack)
+    known = {q.id: q for q in pack.questions} if pack else {}
+    point = _spelled_points(few, pack)
+    few.put("item", _items(few, pack, point, unknown))
+    few.put(
+        "point",
+        relabel(lambda i, p: known[i].point if i in known else p, few.column("item"), point),
+    )
+    few.put("cluster", _clusters(few, pack))
+    few.put("critical", _critical(few, known), "bool")
 
 
 def _spell_code(code: Any) -> str:
     """Spell a code that a file holds as a number: 12.0 is 12."""
-    return str(int(code)) if code != "" and float(code).is_integer() else str(code)
+    whole = isinstance(code, int | float) and float(code).is_integer()
+    return str(int(code)) if whole else str(code)
 
 
 def _keep_latest(frame: CodedFrame, keys: list[str]) -> CodedFrame:
     """Keep the latest assessment of each unit and period: the largest identifier."""
-    units, pairs = cross(frame.columns(*keys))
-    number, told = number_assessments(frame.column("assessment"))
+    rows, few = frame.distinct(*keys, "assessment")
+    units, pairs = cross(few.columns(*keys))
+    number, told = number_assessments(few.column("assessment"))
     latest = np.full(len(pairs), -np.inf)
     np.maximum.at(latest, units, np.where(told, number, -np.inf))
-    codes = frame.column("assessment").codes
-    least, most = np.full(len(pairs), len(codes)), np.full(len(pairs), -1)
-    np.minimum.at(least, units, codes)
-    np.maximum.at(most, units, codes)
-    doubtful = (least != most)[units] & ~told
+    doubtful = (np.bincount(units)[units] > 1) & ~told
     if doubtful.any():
         raise MeasureError(
             "answers: assessment",
             seen=f"several assessments of one {keys[0]} in one {keys[1]}, and "
-            f"{int(doubtful.sum())} answers whose identifier is missing or no number",
+            f"{int(doubtful[rows].sum())} answers whose identifier is missing or no number",
             expected="numbers, of which the largest is the latest assessment",
             do="Number the assessments in the order of their days.",
         )
     kept = ~(told & (number < latest[units]))
-    return frame if kept.all() else frame.keep(kept)
+    return frame if kept.all() else frame.keep(kept[rows])
 
 
 def number_assessments(assessment: Coded) -> tuple[npt.NDArray[np.float64], Marks]:
@@ -304,9 +317,10 @@ def _fits(limits: Iterable[tuple[str, ...]]) -> Callable[[str, str, str], bool]:
 
 
 def _check_once(frame: CodedFrame, keys: list[str]) -> None:
-    codes, combinations = cross(frame.columns(*keys, "item"))
-    if len(combinations) == len(codes):
+    parts = frame.columns(*keys, "item")
+    if is_unique(parts):
         return
+    codes, _ = cross(parts)
     place = int(pd.Series(codes).duplicated().to_numpy().argmax())
     row = frame.data.iloc[place]
     raise MeasureError(

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from evidence.errors import MeasureError
+from evidence.measures.coding import spell
 from evidence.measures.crosswalk import check_keys
 from evidence.packs import Index, Pair, Questionnaire
 
@@ -70,7 +71,8 @@ def _answered_questions(
     if answers is None:
         return None
     chosen = answers["item"].isin(index.questions) | answers["point"].isin(index.points)
-    rows = answers[(chosen & answers["finding"].notna()).to_numpy()]
+    wanted = [c for c in dict.fromkeys((*keys, "country", "finding")) if c in answers]
+    rows = spell(answers.loc[(chosen & answers["finding"].notna()).to_numpy(), wanted])
     if rows.empty:
         return None
     country = rows["country"].fillna("") if "country" in rows else ""

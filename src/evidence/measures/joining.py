@@ -7,6 +7,7 @@ from collections.abc import Hashable
 import pandas as pd
 
 from evidence.errors import MeasureError
+from evidence.measures.coding import list_distinct
 from evidence.measures.crosswalk import Step, check_keys
 from evidence.sources import Snapshot
 from evidence.study import Study
@@ -27,7 +28,7 @@ _IN_BOTH = "row of both tables"
 def follow(snapshots: tuple[Snapshot, ...], entity: str, column: str) -> dict[Hashable, object]:
     """Find an entity's value in whichever table has it; the smallest of several."""
     found = [
-        frame[[entity, column]].dropna().drop_duplicates()
+        list_distinct(frame, [entity, column]).dropna()
         for snapshot in snapshots
         for frame in snapshot.tables.values()
         if entity in frame and column in frame and entity != column
@@ -48,7 +49,7 @@ def check_countries(study: Study, snapshots: tuple[Snapshot, ...]) -> None:
     """
     entity = study.entity.name
     seen = [
-        frame[[entity, "country"]].dropna().drop_duplicates()
+        list_distinct(frame, [entity, "country"]).dropna()
         for snapshot in snapshots
         for frame in snapshot.tables.values()
         if entity in frame and "country" in frame and entity != "country"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from evidence.errors import MeasureError
+from evidence.measures.coding import cross, encode, list_distinct, list_levels
 from evidence.measures.compliance import Outcome, list_items, name_outcome, score_compliance
 from evidence.measures.crosswalk import Answers, Step, map_tables
 from evidence.measures.derive import Tables, derive, list_bases, strip_transforms
@@ -220,7 +221,7 @@ def _complete(
     told = [c for c in told if c in CLOCKS or c not in elsewhere]
     if not told:
         return scored[kept]
-    first = answers.data.drop_duplicates(keys)[[*keys, *told]]
+    first = list_distinct(answers.data, keys, tuple(told))
     return scored[kept].merge(first, on=keys, how="left", validate="one_to_one")
 
 
@@ -281,7 +282,9 @@ def _leave_out(
         points |= more_points
     for outcome in exposed:
         items |= list_items(answers.data, outcome)
-    pairs = answers.data[["item", "point"]].drop_duplicates()
+    if not items and not points:
+        return ()
+    pairs = list_distinct(answers.data, ["item", "point"])
     chosen = pairs["item"].isin(items) | pairs["point"].isin(points)
     return tuple(sorted(pairs["item"][chosen].unique()))
 
@@ -310,15 +313,22 @@ def _with_clocks(
     day = frame["date"]
     if not pd.api.types.is_datetime64_any_dtype(day):
         return frame
-    first = day.groupby(frame[entity]).transform("min")
-    begun = pd.to_datetime(frame[entity].map(enrolled)).fillna(first) if enrolled else first
+    by = [entity, "date"]
+    parts = [encode(frame[name]) for name in by]
+    rows, combinations = cross(parts)
+    units = list_levels(frame, by, parts, combinations)
+    day = units["date"]
+    first = day.groupby(units[entity]).transform("min")
+    begun = pd.to_datetime(units[entity].map(enrolled)).fillna(first) if enrolled else first
     month = day.dt.year * 12 + day.dt.month
     clocks = {
         "year": day.dt.year,
         "calendar_month": month - 1970 * 12 - 1,
         "months_since_enrolment": month - begun.dt.year * 12 - begun.dt.month,
     }
-    return frame.assign(**{name: v for name, v in clocks.items() if name not in frame})
+    return frame.assign(
+        **{name: v.to_numpy()[rows] for name, v in clocks.items() if name not in frame}
+    )
 
 
 def _clocks_in(frame: pd.DataFrame) -> list[str]:

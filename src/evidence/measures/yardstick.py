@@ -36,7 +36,10 @@ def mark_common(frame: CodedFrame, time: str) -> Coded:
     if all(level == "" for name in group for level in frame.column(name).levels):
         group = [time]
     parts = frame.columns("country", "item", *group)
-    _, combinations = cross([Coded(part.codes[answered], part.levels) for part in parts])
+    if not answered.all():
+        _, combinations = cross([Coded(part.codes[answered], part.levels) for part in parts])
+    else:
+        _, combinations = cross(parts)
     groups: dict[int, set[tuple[int, ...]]] = {}
     seen: dict[tuple[int, int], set[tuple[int, ...]]] = {}
     for country, item, *when in combinations.tolist():
@@ -99,7 +102,7 @@ def _rules_by_question(laws: dict[str, Law]) -> dict[tuple[str, str], list[Rule]
 
 
 def _days(day: Coded, rows: npt.NDArray[np.intp] | slice) -> set[str]:
-    return {day.levels[code] for code in np.unique(day.codes[rows]).tolist()}
+    return {day.levels[code] for code in np.flatnonzero(np.bincount(day.codes[rows])).tolist()}
 
 
 def _changes(rule: Rule, first: str, days: set[str]) -> bool:

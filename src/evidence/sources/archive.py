@@ -87,10 +87,10 @@ def parse_file(file: File, record: Record, table: Table) -> tuple[Parsed, str]:
         Where an archived copy was edited, the file is not the one that the record
         describes, or it cannot be read as the table.
     """
-    payload = file.path.read_bytes()
     where = f"source '{record.id}', file {file.label}"
     with ThreadPoolExecutor(1) as pool:
-        hashing = pool.submit(_digest, payload)
+        hashing = pool.submit(_digest, file.path)
+        payload = file.path.read_bytes()
         try:
             parsed = parse(payload, file.name, table, where)
         finally:
@@ -107,7 +107,7 @@ def hash_file(file: File, record: Record, table: Table) -> str:
         Where an archived copy was edited, or the file is not the one that the record
         describes.
     """
-    return _check_digest(_digest(file.path.read_bytes()), file, record, table)
+    return _check_digest(_digest(file.path), file, record, table)
 
 
 def archive_file(
@@ -216,8 +216,17 @@ def read_version(root: Path, record: Record, table: Table, sha256: str) -> pd.Da
     raise _no_copy(record, table, found, sha256)
 
 
-def _digest(payload: bytes) -> str:
-    return hashlib.sha256(payload).hexdigest()
+def _digest(path: Path) -> str:
+    """Hash a file; once a process, as long as its disk says that it is the same."""
+    told = path.stat()
+    state = (told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns)
+    if state not in _HASHED:
+        with path.open("rb") as file:
+            _HASHED[state] = hashlib.file_digest(file, "sha256").hexdigest()
+    return _HASHED[state]
+
+
+_HASHED: dict[tuple[int, ...], str] = {}
 
 
 def _check_digest(found: str, file: File, record: Record, table: Table) -> str:

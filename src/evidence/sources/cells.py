@@ -45,12 +45,17 @@ class Cells:
         return np.asarray(self.kinds == kind, dtype=bool)
 
 
+def _none(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    return np.zeros(len(rows), dtype=bool)
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """The declared columns of one file.
 
     ``locate`` names the place of a row, such as ``line 7``; ``index`` holds the file's
-    rows that are in ``cells``.
+    rows that are in ``cells``; ``blank`` tells which of some rows are empty in columns
+    that are not declared, too.
     """
 
     where: str
@@ -59,6 +64,7 @@ class Grid:
     locate: Callable[[int], str]
     readings: Pairs = ()
     steps: tuple[tuple[int, str], ...] = ()
+    blank: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]] = _none
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +253,7 @@ def check_rows(rows: int, where: str) -> None:
 
 
 def drop_empty(grid: Grid) -> Grid:
-    """Leave out rows that hold nothing in any declared column, and count them.
+    """Leave out rows that hold nothing at all, and count them.
 
     Raises
     ------
@@ -262,6 +268,10 @@ def drop_empty(grid: Grid) -> Grid:
         empty &= np.concatenate([blank, [True]])[cells.codes]
         if not empty.any():
             return grid
+    candidates = np.flatnonzero(empty)
+    empty[candidates] = grid.blank(grid.index[candidates])
+    if not empty.any():
+        return grid
     check_rows(int((~empty).sum()), grid.where)
     kept = {n: replace(c, codes=c.codes[~empty], whole=None) for n, c in grid.cells.items()}
     step = (int((~empty).sum()), f"without {int(empty.sum())} rows that hold nothing")

@@ -75,7 +75,7 @@ def read_text(payload: bytes, ending: str, table: Table, where: str) -> Grid:
         readings += hidden
     rows = max((len(column.codes) for column in raw.values()), default=0)
     check_rows(rows, where)
-    return Grid(where, cells, np.arange(rows), _locator(layout), readings)
+    return Grid(where, cells, np.arange(rows), _locator(layout), readings, blank=_finder(layout))
 
 
 def _unreadable(where: str, why: str) -> SourceError:
@@ -206,6 +206,12 @@ def _check_quotes(layout: _Layout, where: str) -> bool:
     paired, broken = _pair_quotes(layout.text, layout.delimiter)
     if paired:
         return broken
+    blank = re.search(
+        rb"(?:^|[\r\n%b])[ \t]+\"" % re.escape(layout.delimiter.encode()), layout.text
+    )
+    if blank is not None:
+        line = layout.text.count(b"\n", 0, blank.end()) + 1
+        raise _unreadable(where, f"a blank before a quotation mark in line {line}")
     reader = csv.reader(_lines(layout.text), delimiter=layout.delimiter, strict=True)
     before = 0
     try:
@@ -228,13 +234,31 @@ def _pair_quotes(text: bytes, delimiter: str) -> tuple[bool, bool]:
     inside, broken = 0, False
     for start in range(0, len(text), _BLOCK):
         chunk = bytes_[start : start + _BLOCK]
-        quotes, breaks = np.flatnonzero(chunk == 34), np.flatnonzero(chunk == 10)
+        quotes = np.flatnonzero(chunk == 34)
         opening, closing = quotes[inside::2] + start, quotes[1 - inside :: 2] + start
         if not _edged(bytes_, opening - 1, edges) or not _edged(bytes_, closing + 1, edges):
             return False, True
-        broken = broken or bool(((np.searchsorted(quotes, breaks) + inside) % 2).any())
+        broken = broken or _breaks_within(chunk, quotes, inside)
         inside = (inside + len(quotes)) % 2
     return inside == 0, broken
+
+
+def _breaks_within(
+    chunk: npt.NDArray[np.uint8], quotes: npt.NDArray[np.int64], inside: int
+) -> bool:
+    """Tell whether a line breaks within quotes that open or close in a chunk."""
+    opening, closing = quotes[inside::2], quotes[1 - inside :: 2]
+    if inside:
+        opening = np.append(0, opening)
+    if len(opening) > len(closing):
+        closing = np.append(closing, len(chunk))
+    lengths = closing - opening
+    if lengths.sum() > len(chunk) // 4:
+        breaks = np.flatnonzero(chunk == 10)
+        return bool(((np.searchsorted(quotes, breaks) + inside) % 2).any())
+    skipped = np.append(0, np.cumsum(lengths)[:-1])
+    places = np.arange(lengths.sum()) + np.repeat(opening - skipped, lengths)
+    return bool((chunk[places] == 10).any())
 
 
 def _edged(
@@ -299,3 +323,19 @@ def _locator(layout: _Layout) -> Callable[[int], str]:
         return f"line {found[0]}" if found else f"data row {row + 1}"
 
     return locate
+
+
+def _finder(layout: _Layout) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]:
+    def find_blank(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        asked = set(rows.tolist())
+        try:
+            found = {
+                number
+                for number, (_, row) in enumerate(_records(layout))
+                if number in asked and not any(cell.strip() for cell in row)
+            }
+        except csv.Error:
+            found = set()
+        return np.array([row in found for row in rows.tolist()], dtype=bool)
+
+    return find_blank

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
+from collections import Counter
 
 from charset_normalizer import from_bytes
 
@@ -22,6 +23,8 @@ _MARKS = (
 _SAMPLE = 65_536
 _CJK = r"[\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 _GLUED = re.compile(rf"[A-Za-z]{_CJK}(?!{_CJK})|(?<!{_CJK}){_CJK}[A-Za-z]")
+_JAPANESE_WORD = re.compile(rf"{_CJK}{{2}}")
+_FEWEST_WORDS = 2
 _COMMON_JAPANESE = range(0x81, 0x99)
 _TONES = "\u0300\u0301\u0303\u0309\u0323"
 _VIETNAMESE_VOWELS = "aăâeêioôơuưy"
@@ -156,24 +159,25 @@ def _as_japanese(payload: bytes) -> tuple[str, str]:
     """Read CP932 where it gives Japanese text and nothing else could."""
     name = "CP932 (Japanese Windows), the only one that gives plausible text"
     text = _decode(payload, "cp932")
-    strange = [c for c in text if not c.isascii()]
-    if not strange or _decode(payload, "euc_jp") or _GLUED.search(text):
+    if not _JAPANESE_WORD.search(text) or _decode(payload, "euc_jp") or _GLUED.search(text):
         return name, ""
-    common = sum(c.encode("cp932")[0] in _COMMON_JAPANESE for c in strange if c < "\ue000")
-    private = any(unicodedata.category(c) in {"Co", "Cc", "Cn"} for c in strange)
-    return name, text if not private and 2 * common > len(strange) else ""
+    strange = {c: times for c, times in Counter(text).items() if not c.isascii()}
+    if any(unicodedata.category(c) in {"Co", "Cc", "Cn"} for c in strange):
+        return name, ""
+    common = sum(n for c, n in strange.items() if c.encode("cp932")[0] in _COMMON_JAPANESE)
+    return name, text if 2 * common > sum(strange.values()) else ""
 
 
 def _as_vietnamese(payload: bytes) -> tuple[str, str]:
     """Read Windows-1258 where every word with an accent is a Vietnamese syllable."""
     name = "Windows-1258 (Vietnamese), the only one that gives plausible text"
     text = _decode(payload, "cp1258")
-    if not any(tone in text for tone in _TONES):
+    words = {word for word in set(_WORD.findall(text)) if not word.isascii()}
+    toned = [word for word in words if any(tone in word for tone in _TONES)]
+    others = {c for c in set(text) if not c.isascii() and not c.isalpha() and c not in _TONES}
+    if len(toned) < _FEWEST_WORDS or not others <= set(_PUNCTUATION):
         return name, ""
-    words = {word for word in _WORD.findall(text) if not word.isascii()}
-    others = {c for c in text if not c.isascii() and not c.isalpha() and c not in _TONES}
-    plausible = others <= set(_PUNCTUATION) and all(map(_is_syllable, words))
-    return name, unicodedata.normalize("NFC", text) if plausible else ""
+    return name, unicodedata.normalize("NFC", text) if all(map(_is_syllable, words)) else ""
 
 
 def _is_syllable(word: str) -> bool:

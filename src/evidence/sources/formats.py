@@ -9,6 +9,7 @@ import json
 import re
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import IO
 
@@ -75,9 +76,7 @@ def read_file(payload: bytes, name: str, table: Table, where: str) -> Grid:
         grid = read_text(payload, ending, table, where)
     else:
         grid = _READERS[ending](payload, table, where)
-    return Grid(
-        grid.where, grid.cells, grid.index, grid.locate, (*readings, *grid.readings), grid.steps
-    )
+    return replace(grid, readings=(*readings, *grid.readings))
 
 
 _READERS = {

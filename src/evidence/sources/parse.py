@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from evidence.sources.record import Column, Table
 from evidence.sources.values import Typed, as_series, type_column
 
 _MOST_KEYS = 2**62
+_DENSE = 32
 
 Mask = npt.NDArray[np.bool_]
 
@@ -50,6 +52,7 @@ def parse(payload: bytes, name: str, table: Table, where: str) -> Parsed:
     SourceError
         Where the file holds what it should not; nothing is half-read.
     """
+    _check_marks(table, where)
     grid = drop_empty(read_file(payload, name, table, where))
     found = find_columns(tuple(grid.cells), table)
     spots = {house: Spot(grid, raw, grid.cells[raw]) for house, raw in found.items()}
@@ -59,9 +62,22 @@ def parse(payload: bytes, name: str, table: Table, where: str) -> Parsed:
     keep, steps = _choose_rows(typed, columns, table, grid)
     _check_keys(typed, spots, keep, table)
     kept = None if keep.all() else keep
-    frame = pd.DataFrame({c.name: as_series(typed[c.name], c, kept) for c in columns}, copy=False)
+    frame = pd.DataFrame(
+        {c.name: as_series(typed[c.name], c, kept, coded=table.holds_answers) for c in columns},
+        copy=False,
+    )
     readings = (*grid.readings, *(r for t in typed.values() for r in t.readings))
     return Parsed(frame, tuple(dict.fromkeys(readings)), (*grid.steps, *steps))
+
+
+def _check_marks(table: Table, where: str) -> None:
+    if table.decimal and table.decimal == table.thousands:
+        raise SourceError(
+            where,
+            seen=f"'{table.decimal}' as the mark of decimals and of thousands in the record",
+            expected="two marks",
+            do="Mend 'decimal' or 'thousands' of the table.",
+        )
 
 
 def _check_no_second_header(spots: dict[str, Spot], grid: Grid) -> None:
@@ -160,7 +176,12 @@ def _check_keys(typed: dict[str, Typed], spots: dict[str, Spot], keep: Mask, tab
 def _check_unique(
     typed: dict[str, Typed], spots: dict[str, Spot], keep: Mask, table: Table
 ) -> None:
-    codes = _number_keys([_codes_of_values(t)[keep] for t in typed.values()])
+    columns = [_codes_of_values(t) for t in typed.values()]
+    if not keep.all():
+        columns = [codes[keep] for codes in columns]
+    if _is_plainly_unique(columns):
+        return
+    codes = _number_keys(columns)
     later = pd.Series(codes).duplicated().to_numpy()
     if not later.any():
         return
@@ -178,6 +199,18 @@ def _check_unique(
     )
 
 
+def _is_plainly_unique(columns: list[npt.NDArray[np.int64]]) -> bool:
+    """Tell quickly whether two of the columns are unique together; then all are."""
+    rows = len(columns[0])
+    sizes = [int(codes.max(initial=0)) + 1 for codes in columns]
+    for one, two in itertools.combinations(range(len(columns)), 2):
+        if rows <= sizes[one] * sizes[two] <= _DENSE * rows:
+            pair = columns[one] * np.int64(sizes[two]) + columns[two]
+            if np.bincount(pair, minlength=1).max() <= 1:
+                return True
+    return False
+
+
 def _number_keys(columns: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
     """Give each combination of codes a number."""
     keys = np.zeros(len(columns[0]), dtype=np.int64)
@@ -191,5 +224,5 @@ def _number_keys(columns: list[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
 
 def _codes_of_values(typed: Typed) -> npt.NDArray[np.int64]:
     """Give equal values equal codes, however they were written."""
-    places, _ = pd.factorize(np.asarray(typed.values))
-    return np.asarray(places[typed.codes])
+    places, levels = pd.factorize(np.asarray(typed.values))
+    return np.asarray(typed.codes if len(levels) == len(places) else places[typed.codes])

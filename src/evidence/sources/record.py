@@ -75,6 +75,11 @@ class Table:
     url: str = ""
     mirrors: tuple[str, ...] = ()
 
+    @property
+    def holds_answers(self) -> bool:
+        """Whether a row is an answer to a question of an assessment."""
+        return {"question", "finding"} <= {column.name for column in self.columns}
+
 
 @strict
 class Point:

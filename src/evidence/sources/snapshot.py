@@ -49,7 +49,7 @@ class Snapshot:
         for frame in self.tables.values():
             for column in self.record.identifiers:
                 if column in frame:
-                    values = frame[column].dropna()
+                    values = pd.Series(frame[column].unique()).dropna()
                     whole = values.dtype == "float64" and bool((values % 1 == 0).all())
                     found.update((values.astype("int64") if whole else values).astype(str))
         return tuple(sorted(found))

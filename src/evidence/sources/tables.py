@@ -66,7 +66,7 @@ def _stack(parts: list[pd.DataFrame], record: Record, table: Table) -> pd.DataFr
     """Put the rows of several files below each other; a key may stand in one only."""
     if len(parts) == 1:
         return parts[0]
-    frame = pd.concat(parts, ignore_index=True)
+    frame = pd.concat([_spelt(part) for part in parts], ignore_index=True)
     twice = (
         frame.duplicated(list(table.key)) if table.key else pd.Series(data=False, index=frame.index)
     )
@@ -80,3 +80,8 @@ def _stack(parts: list[pd.DataFrame], record: Record, table: Table) -> pd.DataFr
             else "Remove the rows from one of the files, or the file.",
         )
     return frame
+
+
+def _spelt(frame: pd.DataFrame) -> pd.DataFrame:
+    """Spell categories out: those of two files differ."""
+    return frame.astype({c: "str" for c in frame if frame[c].dtype == "category"})

@@ -331,7 +331,15 @@ def _check_format(spot: Spot, column: Column) -> None:
 
 
 def _reader_of(pattern: str) -> Callable[[str], datetime]:
-    return lambda text: datetime.strptime(text, pattern).replace(tzinfo=UTC)
+    joined = re.search("%[A-Za-z]%[A-Za-z]", pattern) is not None
+
+    def read(text: str) -> datetime:
+        day = datetime.strptime(text, pattern).replace(tzinfo=UTC)
+        if joined and day.strftime(pattern) != text:
+            raise ValueError(text)  # 2021113 may be a day of January or of November
+        return day
+
+    return read
 
 
 def _read_day(text: str, read: Callable[[str], datetime]) -> datetime | None:
@@ -385,16 +393,26 @@ _TYPES: dict[str, Callable[[Spot, npt.NDArray[np.int64], Column, Table], Typed]]
 }
 
 
-def as_series(typed: Typed, column: Column, keep: npt.NDArray[np.bool_] | None) -> pd.Series:
-    """Give a column's kept rows as a series of the house's dtype."""
-    if typed.whole is not None and keep is None:
+def as_series(
+    typed: Typed, column: Column, keep: npt.NDArray[np.bool_] | None, *, coded: bool
+) -> pd.Series:
+    """Give a column's kept rows as a series of the house's dtype.
+
+    Texts are categories where ``coded``: a million answers have few different ones.
+    """
+    if typed.whole is not None and keep is None and not coded:
         return pd.Series(pd.array(typed.whole, dtype="str"))
     codes = typed.codes if keep is None else typed.codes[keep]
     absent = codes < 0
     if column.type in {"text", "country"}:
+        texts = typed.values.cast(pa.large_string())
+        if coded:
+            places, levels = pd.factorize(pd.array(texts, dtype="str"))
+            same = len(levels) == len(places)
+            spread = codes if same else np.append(places, -1)[codes]
+            return pd.Series(pd.Categorical.from_codes(spread, levels, validate=False))
         index = pa.array(codes, mask=absent if absent.any() else None)
-        taken = typed.values.cast(pa.large_string()).take(index)
-        return pd.Series(pd.array(taken, dtype="str"))
+        return pd.Series(pd.array(texts.take(index), dtype="str"))
     if column.type in {"integer", "flag"} and not absent.any():
         return pd.Series(typed.values.astype("int64")[codes])
     nothing = np.datetime64("NaT") if column.type == "date" else np.nan

@@ -78,7 +78,15 @@ def read_workbook(payload: bytes, table: Table, where: str) -> Grid:
         column = _encode([_text_of(row[place]) if place < len(row) else _BLANK for row in body])
         cells[name], hidden = clean(column, name)
         readings += hidden
-    return Grid(where, cells, np.arange(len(body)), lambda row: f"row {first + 2 + row}", readings)
+    filled = [any(_is_filled(cell) for cell in row) for row in body]
+    return Grid(
+        where,
+        cells,
+        np.arange(len(body)),
+        lambda row: f"row {first + 2 + row}",
+        readings,
+        blank=lambda rows: ~np.array(filled, dtype=bool)[rows],
+    )
 
 
 def _check_members(payload: bytes, where: str) -> set[bytes]:
