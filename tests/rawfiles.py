@@ -56,8 +56,8 @@ def read_raw(
     record += [f"file = {json.dumps(file)}", f"key = {json.dumps(list(key))}"]
     record += [f"{name} = {_toml(value)}" for name, value in table.items()]
     for name, kind in columns.items():
-        keys = {"type": kind} if isinstance(kind, str) else dict(kind)
-        record += ["[[tables.columns]]", f"name = {json.dumps(name)}", 'unit = "sample"']
+        keys = {"unit": "sample", **({"type": kind} if isinstance(kind, str) else kind)}
+        record += ["[[tables.columns]]", f"name = {json.dumps(name)}"]
         record += [f"{key} = {_toml(value)}" for key, value in keys.items()]
     path = root / "data" / "sources" / "sample.toml"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -88,6 +88,22 @@ def test_a_copy_is_named_by_day_and_hash_and_has_its_papers(project: Path, loose
     }
 
 
+def test_a_name_that_two_files_write_in_two_ways_is_refused(project: Path, loose: Path) -> None:
+    _record(project, 'file = "records.csv"', 'file = "*.csv"')
+    loose.with_name("later.csv").write_text("plant,year,output\nA,2002,1\n", "utf-8")
+    with pytest.raises(SourceError, match="'A' in one file and 'a' in another; expected one way"):
+        read_snapshot(project, "sample", seed=0, case={})
+
+
+def test_papers_of_another_file_are_refused(project: Path, loose: Path) -> None:
+    kept = archive_file(project, loose, today=MONDAY)
+    papers = kept.path.with_name(f"{kept.path.name}.origin.json")
+    papers.chmod(0o644)
+    papers.write_text(papers.read_text("utf-8").replace(kept.sha256, "0" * 64), "utf-8")
+    with pytest.raises(SourceError, match="papers of a file with SHA-256 000000000000"):
+        read_snapshot(project, "sample", seed=0, case={})
+
+
 def test_a_copy_and_its_papers_are_read_only(project: Path, loose: Path) -> None:
     kept = archive_file(project, loose)
     assert [oct(p.stat().st_mode & 0o777) for p in sorted(kept.path.parent.iterdir())] == [

@@ -160,10 +160,13 @@ def test_public_rates_follow_the_yardstick_and_the_common_items() -> None:
 def test_a_name_says_definition_law_and_items() -> None:
     outcome = name_outcome("noncompliant_on_paid_leave_fixed_common")
     assert outcome is not None
-    assert outcome.definition == (
-        "1 where a unit has at least one finding on the point paid_leave, else 0; "
-        "a fixed yardstick; items asked in every version and mode"
-    )
+    assert outcome.definition == {
+        "counted": "on_point",
+        "part": "paid_leave",
+        "law": "fixed",
+        "items": "common",
+        "day": "",
+    }
     assert name_outcome("noncompliance_of_all") is None
 
 
@@ -450,7 +453,9 @@ def test_the_whole_as_an_exposure_of_a_part_leaves_nothing_and_is_refused(tmp_pa
     part = declare("noncompliance_in_compensation", "outcome", "factory-cycle", "share")
     exposed = declare("noncompliance", "exposure", "factory-cycle")
     study = study_of(root, part, exposed, exposure="noncompliance", outcome=str(part["name"]))
-    with pytest.raises(MeasureError, match="no question that is not part of an exposure"):
+    with pytest.raises(
+        MeasureError, match="no question with an answer that is not part of an exposure"
+    ):
         measure(study)
 
 

@@ -376,9 +376,9 @@ def test_the_yardstick_is_one_for_all_tables(tmp_path: Path) -> None:
     measured = measure(study_of(root, OUTCOME, fixed, EXPOSED))
     assert measured.data["noncompliance"].tolist() == [1.0, 0.0, 1.0, 0.0]
     assert measured.data["noncompliance_fixed"].tolist() == [1.0, 1.0, 1.0, 1.0]
-    assert measured.definitions["noncompliance_fixed"] == (
-        "share of a unit's questions with a finding; a fixed yardstick (2020-07-01); all items"
-    )
+    told = measured.definitions["noncompliance_fixed"]
+    assert (told["counted"], told["law"], told["day"]) == ("questions", "fixed", "2020-07-01")
+    assert measured.definitions["noncompliance"]["law"] == "day"
     steps = measured.steps.set_index("step")["rows"]
     assert steps["answers"] == steps["read sample.early"] + steps["read sample.late"]
 

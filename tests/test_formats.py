@@ -110,6 +110,52 @@ def test_any_text_survives_quoting_and_delimiters(seed: int, tmp_path: Path) -> 
     assert table.tables["records"]["text"].tolist() == texts
 
 
+LONG = [f'p{row},"{"x" * 60}, y"' for row in range(60_000)]
+
+
+def _read_long(folder: Path, lines: list[str]) -> pd.DataFrame:
+    payload = "\n".join(["plant,note", *lines]).encode()
+    return read_raw(folder, payload, {"plant": "text", "note": "text"}).tables["records"]
+
+
+def test_quotes_of_many_blocks_are_paired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evidence.sources.delimited._AT_ONCE", 2)
+    notes = _read_long(tmp_path, [*LONG, 'last,"a\nb"'])["note"]
+    assert notes.tolist() == ["x" * 60 + ", y"] * len(LONG) + ["a\nb"]
+
+
+@pytest.mark.parametrize("stray", ['"say "yes" now"', '"yes" now'])
+def test_stray_quotes_in_a_pair_are_not_taken_for_quoting(stray: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"a quotation mark in line 59001 that does not close"):
+        _read_long(tmp_path, [*LONG[:58_999], f"bad,{stray}", *LONG[59_000:]])
+
+
+def test_quotes_within_a_bare_field_are_letters_of_it(tmp_path: Path) -> None:
+    notes = _read_long(tmp_path, [*LONG, 'bad,say "yes"'])["note"]
+    assert notes.iloc[-1] == 'say "yes"'
+
+
+def test_a_quote_left_open_in_a_late_block_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"a quotation mark in line 59001 that does not close"):
+        _read_long(tmp_path, [*LONG[:58_999], 'bad,"yes', *LONG[59_000:]])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_repeated_key_of_three_columns_is_found(seed: int, tmp_path: Path) -> None:
+    draw = random.Random(seed)
+    keys = draw.sample([(a, b, c) for a in range(8) for b in range(9) for c in range(4)], k=60)
+    columns: Columns = {"a": "integer", "b": "integer", "c": "integer"}
+
+    def read(rows: list[tuple[int, int, int]]) -> int:
+        payload = "\n".join(["a,b,c", *(",".join(map(str, row)) for row in rows)]).encode()
+        return len(read_raw(tmp_path, payload, columns, key=["a", "b", "c"]).tables["records"])
+
+    assert read(keys) == len(keys)
+    place = draw.randrange(len(keys))
+    with pytest.raises(SourceError, match=rf"line {place + 2}: .* again in line {len(keys) + 2}"):
+        read([*keys, keys[place]])
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_bad_value_is_named_by_its_line_whatever_stands_above(seed: int, tmp_path: Path) -> None:
     draw = random.Random(seed)

@@ -21,6 +21,7 @@ from evidence.language import (
     messages,
     say,
     suggest_territory,
+    word_definition,
     word_finding,
 )
 
@@ -284,3 +285,17 @@ def test_every_area_of_the_shared_data_is_a_country_or_a_known_group() -> None:
             texts = {str(row[name]) for row in reader for name in areas}
         unknown |= {t for t in texts if not find_territory(t) and not find_region(t)}
     assert unknown == set()
+
+
+def test_an_outcome_is_told_by_what_it_counts_against_which_law_on_which_items() -> None:
+    words = {"outcome": "the non-compliance rate", "noun": "factory"}
+    told = {"counted": "questions", "part": "", "law": "day", "items": "all", "day": ""}
+    assert word_definition("en", told, words) == (
+        "The non-compliance rate counts the share of a factory's questions that have a finding, "
+        "by the law of the day, on all questions."
+    )
+    fixed = told | {"counted": "on_point", "part": "paid_leave", "law": "fixed"}
+    assert word_definition("en", fixed | {"items": "common", "day": "2018-06-01"}, words) == (
+        "The non-compliance rate counts whether a factory has a finding on paid leave, by the law "
+        "in force on 1 June 2018 throughout, on the questions asked in every version and mode."
+    )

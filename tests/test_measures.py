@@ -11,9 +11,11 @@ import pytest
 
 from evidence.errors import MeasureError
 from evidence.measures import Measures, score_compliance, score_measures, score_productivity
+from evidence.measures.joining import check_spelling
 from evidence.sources import Snapshot, read_sources
 from evidence.study import Study, load_study
 from samples import (
+    ROOT,
     Section,
     declare,
     edit,
@@ -117,7 +119,9 @@ def test_a_question_left_out_counts_neither_above_nor_below_the_line() -> None:
 
 def test_nothing_left_to_score_is_refused() -> None:
     answers = _answers(("a", 2000, "q1", "LAW", 1), ("a", 2000, "q2", "FGW", 0))
-    with pytest.raises(MeasureError, match="no question that is not part of an exposure"):
+    with pytest.raises(
+        MeasureError, match="no question with an answer that is not part of an exposure"
+    ):
         score_compliance(answers, KEYS, leave_out=["q1"])
 
 
@@ -262,3 +266,18 @@ def test_a_source_without_the_studys_keys_is_refused(project: Path) -> None:
         MeasureError, match=r"\[data\] sources, table .*the study's keys works, year"
     ):
         score_measures(study, read_sources(study, study.cases[0], 0))
+
+
+def test_an_entity_written_in_two_ways_in_two_sources_is_refused() -> None:
+    study = load_study(study_file(ROOT, "plants"))
+    entity = study.entity.name
+    one = pd.DataFrame({entity: ["0001", "0002"], "year": [2000, 2000]})
+    other = pd.DataFrame({entity: ["1", "2"], "year": [2000, 2000], "more": [1.0, 2.0]})
+    with pytest.raises(MeasureError, match=r"'0001' and '1', in the tables one, other"):
+        check_spelling(study, [("one", one), ("other", other)])
+    check_spelling(study, [("one", one), ("same", one)])
+
+
+def test_question_types_are_read_without_regard_to_case() -> None:
+    rows = _answers(("a", 2000, "q1", "LAW", 1), ("a", 2000, "q2", " fgw", 1))
+    assert score_compliance(rows, KEYS, leave_out=[])["questions"].tolist() == [1]

@@ -455,6 +455,24 @@ def test_a_wrong_questionnaire_is_refused_by_its_part(
         load_questionnaire(_small(tmp_path, old, new), "small")
 
 
+def test_an_institution_that_is_none_is_refused(tmp_path: Path) -> None:
+    table = '[[indices]]\nid = "other"\ninstitution = ["comittee"]\ncolumns = ["flag"]'
+    _write(tmp_path, "questionnaires/small.toml", f"{SMALL}\n{table}\n")
+    with pytest.raises(StudyError, match="'comittee'; expected 'union', 'committee'"):
+        load_questionnaire(tmp_path, "small")
+
+
+@pytest.mark.parametrize("bounds", ["at_least = 5\nat_most = 2", "at_least = nan"])
+def test_bounds_of_a_law_that_no_answer_meets_are_refused(tmp_path: Path, bounds: str) -> None:
+    rule = '[[rules]]\nid = "a"\nquestions = ["q"]\nunit = "members"\n[[rules.versions]]\n'
+    law = f'country = "VNM"\n{rule}in_force = "2020-01-01"\n{bounds}\n'
+    _write(tmp_path, "laws/VNM.toml", law)
+    with pytest.raises(
+        StudyError, match=r"laws/VNM\.toml: rules 'a'.*the least not above the most"
+    ):
+        load_law(tmp_path, "VNM")
+
+
 @pytest.mark.parametrize(
     ("part", "table"),
     [
@@ -658,3 +676,11 @@ def _sections() -> list[type]:
 
 def _fields(kind: type) -> list[str]:
     return list(getattr(kind, "__dataclass_fields__", {}))
+
+
+def test_a_law_on_a_question_that_no_questionnaire_has_is_refused(tmp_path: Path) -> None:
+    root = make_project(tmp_path)
+    law = root / "data/laws/VNM.toml"
+    edit(law, '"workplace_dialogue_held"', '"workplace_dialogue_hold"')
+    with pytest.raises(StudyError, match=r"questions: 'workplace_dialogue_hold'.*did you mean"):
+        load_law(root, "VNM")

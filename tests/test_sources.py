@@ -258,6 +258,24 @@ def test_the_values_of_identifier_columns_are_kept_for_the_disclosure_check(proj
     assert read_snapshot(project, "sample", seed=0, case={}).identifiers == ("007", "NA")
 
 
+def test_an_identifier_that_is_no_column_is_refused(project: Path) -> None:
+    write_source(project, GOOD, COLUMNS, key=["plant"], extra='identifiers = ["plnat"]')
+    with pytest.raises(SourceError, match="identifiers: 'plnat'; expected columns of the record"):
+        read_snapshot(project, "sample", seed=0, case={})
+
+
+@pytest.mark.parametrize(
+    ("kind", "ends"), [("number", "[1, 0]"), ("number", "[0, nan]"), ("text", "[0, 1]")]
+)
+def test_a_range_that_cannot_be_is_refused(project: Path, kind: str, ends: str) -> None:
+    column = f'name = "more"\ntype = "{kind}"\nunit = "sample"\nrange = {ends}'
+    write_source(project, GOOD, COLUMNS, key=["plant"])
+    path = project / "data" / "sources" / "sample.toml"
+    path.write_text(f"{path.read_text('utf-8')}\n[[tables.columns]]\n{column}\n", "utf-8")
+    with pytest.raises(SourceError, match=f"column 'more': range .* of type '{kind}'"):
+        load_record(project, "sample")
+
+
 def test_rows_of_other_cases_are_left_out(project: Path) -> None:
     columns = {**COLUMNS, "country": "text"}
     csv = "plant,year,output,union,country\na,2001,1,0,JPN\nb,2001,1,0,VNM\n"
@@ -419,3 +437,13 @@ def test_a_stronger_declared_effect_is_a_stronger_true_effect(simulation: Simula
     _, single = simulate_factories(simulation, case.country, case.sector, 0)
     _, twice = simulate_factories(other, case.country, case.sector, 0)
     assert twice["noncompliance"] == {k: 2 * v for k, v in single["noncompliance"].items()}
+
+
+def test_a_factory_in_two_countries_is_refused_before_cases_part_its_rows(project: Path) -> None:
+    csv = "factory,country,year,y\na,BGD,2020,1\na,KHM,2021,2\nb,BGD,2020,3\n"
+    kinds = {"factory": "text", "country": "text", "year": "integer", "y": "number"}
+    write_source(project, csv, kinds, key=["factory", "year"])
+    with pytest.raises(
+        SourceError, match=r"column factory: 1 of them in two countries, .*BGD and KHM"
+    ):
+        read_snapshot(project, "sample", seed=0, case={"country": "BGD"})

@@ -481,6 +481,12 @@ def test_a_study_in_another_encoding_is_refused(project: Path) -> None:
         load_study(path)
 
 
+def test_a_study_saved_by_notepad_with_a_mark_of_byte_order_is_read(project: Path) -> None:
+    path = study_file(project, "plants")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_study(path).slug == "plants"
+
+
 def test_more_than_one_mistake_is_counted(project: Path) -> None:
     path = edit(study_file(project, "plants"), "threshold = 10", "threshold = 2\nfloor = 1")
     with pytest.raises(StudyError, match=r"\(1 more after this one\.\)$"):

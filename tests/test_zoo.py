@@ -109,6 +109,7 @@ def _add_encodings() -> None:
     _add(family, "Japanese CP932", _named(name).encode("cp932"), gives=read, reading="encoding: CP932")
     _add(family, "CP932 with ㈱, 髙 and half-width kana", _named("㈱髙﨑縫製ｶﾅ工場").encode("cp932"), gives={"plant": ["㈱髙﨑縫製ｶﾅ工場"]}, reading="CP932")
     _add(family, "Japanese EUC-JP", _named(name).encode("euc_jp"), refused=r"place 1 of line 2, which is not UTF-8.*'encoding' in the record")
+    _add(family, "a declared encoding that is none of text", _named("a"), refused="encoding 'base64' in the record", table={"encoding": "base64"})
     _add(family, "EUC-JP, declared", _named(name).encode("euc_jp"), gives=read, table={"encoding": "euc_jp"})
     _add(family, "Latin-1 (café)", _named("café").encode("latin-1"), refused="byte 0xE9 at place 4 of line 2")
     _add(family, "Windows-1252 (worker’s)", _named("worker’s hall").encode("cp1252"), refused="byte 0x92")
@@ -238,6 +239,8 @@ def _add_headers() -> None:
     _add(family, "titles above the header", "Report of the ministry\n\n" + _rows("a,2001,1"), refused="the declared columns in line 3, below other lines")
     _add(family, "a header alone", _rows(), refused="a header without rows")
     _add(family, "a name with its accent apart", "cafe\u0301\n1\n", gives={"café": [1.0]}, columns=_one(café="number"), key=())
+    _add(family, "a name with a Cyrillic letter", "plant,y\u0435ar,output\na,2001,1\n", refused=r"the nearest to 'year' is 'y<U\+0435>ar'")
+    _add(family, "a header that is not divided", "plant year output\na 2001 1\n", refused="also plant, year, output")
     _add(family, "columns without a name", "plant,year,output,,\na,2001,1,,\n", refused="several columns without a name")
     _add(
         family,
@@ -327,6 +330,9 @@ def _add_excel() -> None:
 
     read = {"plant": ["007"], "year": [2001], "output": [1.5]}
     book("a sheet", excel(GOOD), gives=read)
+    book("a row with the number of one before it", change_part(excel(GOOD), SHEET, b'<row r="2"', b'<row r="1"'), refused="row 1 after row 1 in xl/worksheets/sheet1.xml")
+    strict = b"http://schemas.openxmlformats.org/spreadsheetml/2006/main", b"http://purl.oclc.org/ooxml/spreadsheetml/main"
+    book("Strict Open XML", change_part(excel(GOOD), "xl/workbook.xml", *strict), refused="a workbook saved as 'Strict Open XML'")
     book("a sheet of which the file claims one cell", change_part(excel(GOOD), SHEET, b'<dimension ref="A1:C2"', b'<dimension ref="A1:A1"'), gives=read)
     book("an empty second sheet", excel(GOOD, []), gives=read)
     book("two sheets with data", excel(GOOD, GOOD), refused="several sheets with data: Sheet1, Sheet2")
@@ -396,6 +402,20 @@ def _add_statistical() -> None:
     answers = _frame(plant=["a", "b", "c"], year=[1, 1, 1], output=[1.0, 2.0, 9.0])
     labels = {"output": {1.0: "yes", 2.0: "no"}}
     both("answers with labels: codes are read", spss(answers, variable_value_labels=labels), "records.sav", gives={"output": [1.0, 2.0, 9.0]})
+    lands = _frame(land=[1.0, 2.0], output=[1.0, 2.0])
+    named = {"land": {1.0: "Bangladesh", 2.0: "Cambodia"}}
+    landed: Columns = {"land": "country", "output": "number"}
+    both("countries as own codes with labels", stata(lands, value_labels=named), "records.dta", refused="column land: the code 1, which the file labels 'Bangladesh'", columns=landed, key=())
+    numbered = {"land": {116.0: "Cambodia"}}
+    both("countries as M49 numbers with labels", stata(_frame(land=[116.0], output=[1.0]), value_labels=numbered), "records.dta", gives={"land": ["KHM"]}, columns=landed, key=())
+    flagged: Columns = {"union": "flag"}
+    swapped = {"union": {0.0: "Yes", 1.0: "No"}}
+    both("a flag whose 1 is labelled No", spss(_frame(union=[0.0, 1.0]), variable_value_labels=swapped), "records.sav", refused="column union: the code 0, which the file labels 'Yes'", columns=flagged, key=())
+    unsure = {"output": {9.0: "Don't know"}}
+    both("a number labelled Don't know", spss(answers, variable_value_labels=unsure), "records.sav", refused="column output: the code 9, which the file labels 'Don't know'")
+    coded = {"plant": {7.0: "Sample Ltd"}}
+    both("names as codes with labels", stata(_frame(plant=[7.0], year=[2001], output=[1.0]), value_labels=coded), "records.dta", gives={"plant": ["7"]}, reading="codes: read without their labels .7 = Sample Ltd.")
+    both("a code of twelve digits as a number", stata(_frame(plant=[123456789012.0], year=[2001], output=[1.0])), "records.dta", gives={"plant": ["123456789012"]}, reading="leading zeros may be lost")
     both(
         "a value that SPSS declares missing",
         spss(answers, missing_ranges={"output": [9]}),
@@ -455,7 +475,8 @@ def _add_codes() -> None:
     _add(family, "1.23457E+11, a code that Excel shortened", _named("1.23457E+11"), refused="a long code that Excel has shortened")
     _add(family, "#REF! in a code", _named("#REF!"), refused="an error of Excel")
     _add(family, "a bell character", _named("a\x07b"), refused=r"'a<U\+0007>b', which holds a character that does not print")
-    _add(family, "true in a flag", "union\ntrue\n", refused="column union, line 2: 'true'; expected a flag", columns=_one(union="flag"), key=())
+    _add(family, "2-Jan, a code 2-1 that Excel made a day", _named("2-Jan"), refused="a day, as Excel makes of a code")
+    _add(family, "true in a flag", "union\ntrue\n", refused="column union, line 2: 'true'; expected 0 or 1", columns=_one(union="flag"), key=())
     _add(family, "2 in a flag", "union\n0\n2\n", refused="'2.0', written '2'; expected 0 or 1", columns=_one(union="flag"), key=())
 
 
@@ -466,6 +487,9 @@ def _add_sentinels() -> None:
         ("-8 and -9 among positive numbers", ["12", "-8", "-9"], r"line 3: '-8', the only sort of negative value"),
         ("999 among small numbers", ["12", "999", "30"], "line 3: '999', more than twice as large"),
         ("98 and 99 among small numbers", ["12", "98", "99"], "'99', more than twice as large"),
+        ("98 alone among shares", ["0.2", "0.9", "98"], "line 4: '98', far larger than any other value"),
+        ("-999999 among positive numbers", ["12", "-999999"], "line 3: '-999999', the only sort of negative value"),
+        ("Stata's missing value written as a number", ["12", "8.98846567431158e307"], "as large as what Stata and SPSS write"),
         ("NA", ["12", "NA"], r"line 3: 'NA'.*missing = ."),
         ("n/a", ["n/a"], "'n/a'"),
         ("a dot", ["."], r"line 2: '\.'.*missing = ."),
@@ -545,6 +569,24 @@ def _add_keys() -> None:
     _add(family, "a key repeated but for blanks", _rows("a,2001,1", " a ,2001,2"), refused="line 2: 'a', '2001' again in line 3")
     _add(family, "a key repeated but for Unicode's form", _rows("café,2001,1", "cafe\u0301,2001,2"), refused="again in line 3")
     _add(family, "a key repeated but for its digits", _rows("a,2001,1", "a,২০০১,2"), refused="again in line 3")
+    for name, one, other, told in (
+        ("a zero-width space inside", "0001", "00\u200b01", r"'00<U\+200B>01', and '0001' in line 2"),
+        ("a no-break space", "A 1", "A\u00a01", r"'A<U\+00A0>1', and 'A 1' in line 2"),
+        ("a Cyrillic letter", "A1", "\u04101", r"'<U\+0410>1', and 'A1' in line 2"),
+        ("an en dash", "A-1", "A\u20131", r"'A<U\+2013>1', and 'A-1' in line 2"),
+        ("zeros lost in front", "0001", "1", "'1', and '0001' in line 2"),
+        ("a point and zero", "7", "7.0", "'7.0', and '7' in line 2"),
+        ("capitals", "A1", "a1", "'a1', and 'A1' in line 2"),
+        ("full-width digits", "0001", "０００１", "'０００１', and '0001' in line 2"),
+        ("an apostrophe of Excel", "0001", "'0001", "''0001', and '0001' in line 2"),
+    ):
+        _add(family, f"one name written in two ways: {name}", _rows(f"{one},2001,1", f"{other},2002,2"), refused=f"column plant, line 3: {told}; expected one way")
+    for total in ("Total", "Sub-total (BGD)", "Tổng cộng", "মোট", "សរុប", "合計", "Average"):
+        _add(family, f"a row named {total}", _rows("a,2001,1", "b,2001,2", f"{total},2001,3"), refused="column plant, line 4: .*a total or mean of other rows")
+    for mark in ("-", "N/A", "NULL", "unknown", "-99", "????"):
+        _add(family, f"a key of {mark}", _rows("a,2001,1", f"{mark},2001,2"), refused="column plant, line 3: .*which names nothing")
+    sexes: Columns = {"sex": "text", "output": "number"}
+    _add(family, "a total among the codes of a classification", "sex,output\nTotal,1\nMale,2\n", gives={"sex": ["Total", "Male"]}, columns=sexes, key=("sex",))
     _add(family, "an empty key", _rows("a,2001,1", ",2001,2"), refused="column plant, line 3: .*part of the key")
     _add(
         family,

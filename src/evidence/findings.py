@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from evidence.errors import FindingError
+from evidence.measures import strip_transforms
 from evidence.models import CONF_LEVEL, FEW_CLUSTERS, Fit
 from evidence.panel import Panel
 from evidence.study import Claim, Specification, Study
@@ -81,6 +82,7 @@ class Finding:
     grade: Grade
     rows: tuple[dict[str, str], ...]
     items_left_out: tuple[str, ...]
+    definition: dict[str, str]
     sdg: tuple[str, ...]
     data: dict[str, str]
     simulated: bool
@@ -253,6 +255,7 @@ def _state(panel: Panel, claim: Claim, fit: Fit) -> Finding:
         within_share=fit.within_share[exposure],
         rows=({"case": fit.case, "specification": spec.id, "term": exposure},),
         items_left_out=panel.items_left_out,
+        definition=panel.definitions.get(strip_transforms(spec.outcome), {}),
         sdg=claim.sdg,
         data=panel.provenance.sources,
         simulated=panel.provenance.simulated,

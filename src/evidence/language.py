@@ -12,11 +12,13 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from babel import Locale
 from babel.core import get_global
+from babel.dates import format_date
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -26,6 +28,8 @@ from evidence.errors import LanguageError
 LOCALES = Path(__file__).parent / "locales"
 
 _MOST_DECIMALS = 6
+_DATED = {"en": "en_001"}
+"""Locale of dates where it is not the language's own: the ILO writes 1 June 2018."""
 _PLACEHOLDER = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)\.([a-z_]+)\s*\}\}")
 _UNITS = "one|two|three|four|five|six|seven|eight|nine"
 _TEENS = "ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen"
@@ -123,6 +127,35 @@ def word_finding(
     else:
         message = f"{part}.{entry['design']}.{entry['direction']}.{entry['contrast']}"
     return capitalise(say(language, message, **values))
+
+
+def word_definition(language: str, definition: Mapping[str, str], words: Mapping[str, str]) -> str:
+    """Word how a compliance outcome is counted.
+
+    Parameters
+    ----------
+    definition : mapping
+        ``counted, part, law, items, day``, as in ``findings.json``.
+    words : mapping
+        ``outcome`` and ``noun`` in the language.
+    """
+    part = definition["part"].replace("_", " ")
+    counted = say(language, f"definition.{definition['counted']}", part=part, **words)
+    law = "fixed_on" if definition["day"] else definition["law"]
+    return say(
+        language,
+        "definition",
+        outcome=capitalise(words["outcome"]),
+        counted=counted,
+        law=say(language, f"definition.law.{law}", day=_format_day(language, definition["day"])),
+        items=say(language, f"definition.items.{definition['items']}"),
+    )
+
+
+def _format_day(language: str, day: str) -> str:
+    if not day:
+        return ""
+    return format_date(date.fromisoformat(day), "long", locale=_DATED.get(language, language))
 
 
 def finding_fields(language: str, entry: Mapping[str, Any]) -> dict[str, str]:

@@ -45,8 +45,16 @@ def read_toml(path: Path, error: type[EvidenceError], *, where: str = "") -> dic
         Of class ``error``, where it is something else.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as problem:
+        line = problem.object.count(b"\n", 0, problem.start) + 1
+        raise error(
+            where or path.name,
+            seen=f"text that is not TOML (a letter in line {line} is not UTF-8)",
+            expected="TOML in UTF-8",
+            do="Save the file again with the encoding UTF-8.",
+        ) from problem
+    except tomllib.TOMLDecodeError as problem:
         raise error(
             where or path.name,
             seen=f"text that is not TOML ({problem})",

@@ -20,6 +20,7 @@ from evidence.language import (
     format_number,
     name_unit,
     say,
+    word_definition,
     word_finding,
 )
 from evidence.packs import load_questionnaire
@@ -274,13 +275,23 @@ def _source_line(cleared: Cleared, language: str, ids: list[str]) -> str:
     )
 
 
+def _definitions(cleared: Cleared, language: str) -> list[str]:
+    """Say once of each compliance outcome how it is counted."""
+    told = [e for e in cleared.neck.findings if e["kind"] == "finding" and e["definition"]]
+    words = [words_of(cleared.study, language, entry) for entry in told]
+    lines = [
+        word_definition(language, e["definition"], w) for e, w in zip(told, words, strict=True)
+    ]
+    return list(dict.fromkeys(lines))
+
+
 def _source(cleared: Cleared, language: str) -> list[str]:
     neck, study = cleared.neck, cleared.study
     everything = [e["id"] for e in neck.findings if e["kind"] == "finding"]
     hashes = {
         f"{name} {digest[:12]}" for e in neck.findings for name, digest in e.get("data", {}).items()
     }
-    lines = [_source_line(cleared, language, everything)]
+    lines = [_source_line(cleared, language, everything), *_definitions(cleared, language)]
     left_out = neck.protected["items_left_out"]
     if left_out:
         points = ", ".join(_name_points(study, left_out))

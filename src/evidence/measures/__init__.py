@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evidence.measures.compliance import Outcome, name_outcome, rate_compliance, score_compliance
 from evidence.measures.crosswalk import Answers, map_answers
+from evidence.measures.derive import strip_transforms
 from evidence.measures.dialogue import score_index, score_pair
 from evidence.measures.productivity import chain_growth, score_productivity, score_ratio
 from evidence.measures.remediation import list_spells
@@ -24,4 +25,5 @@ __all__ = [
     "score_pair",
     "score_productivity",
     "score_ratio",
+    "strip_transforms",
 ]

@@ -79,8 +79,16 @@ def encode(values: pd.Series) -> Coded:
         if codes.min(initial=0) >= 0:
             return Coded(codes, known)
         return Coded(np.where(codes < 0, np.int32(len(known)), codes), (*known, ""))
-    numbers, unique = pd.factorize(values, use_na_sentinel=False)
-    levels = tuple("" if pd.isna(value) else value for value in unique)
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iu":
+        whole, kept = _compact_range(values.to_numpy())
+        return Coded(whole, tuple(kept.tolist()))
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind == "M" and not values.hasnans:
+        instants = values.to_numpy()
+        moments, unique = pd.factorize(instants.view(np.int64))
+        days = pd.DatetimeIndex(unique.view(instants.dtype))
+        return Coded(moments.astype(np.int32), tuple(days))
+    numbers, found = pd.factorize(values, use_na_sentinel=False)
+    levels = tuple("" if pd.isna(value) else value for value in found)
     return Coded(numbers.astype(np.int32), levels)
 
 
@@ -174,6 +182,13 @@ def relabel(function: Callable[..., Any], *parts: Coded) -> Coded:
         values = (part.levels[n] for part, n in zip(parts, combination, strict=True))
         places.append(numbers.setdefault(function(*values), len(numbers)))
     return Coded(np.asarray(places, dtype=np.int32)[codes], tuple(numbers))
+
+
+def _compact_range(values: Numbers) -> tuple[Numbers, Numbers]:
+    """Renumber whole numbers without gaps, in their order."""
+    least = int(values.min(initial=0)) if len(values) else 0
+    codes, kept = _compact(values - least, int(values.max(initial=least)) - least + 1)
+    return codes.astype(np.int32, copy=False), kept + least
 
 
 def _compact(codes: Numbers, size: int) -> tuple[Numbers, Numbers]:

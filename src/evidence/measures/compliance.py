@@ -22,9 +22,9 @@ import pandas as pd
 from evidence.errors import MeasureError
 from evidence.measures.coding import Coded, Numbers, cross, encode, relabel, spell
 from evidence.measures.crosswalk import (
-    NOT_A_FINDING,
     check_findings,
     check_keys,
+    is_finding,
     number_assessments,
 )
 
@@ -50,22 +50,18 @@ class Outcome:
     common: bool
 
     @property
-    def definition(self) -> str:
-        """The definition in words: what is counted, against which law, on which items."""
-        counted = {
-            _SHARE: "share of a unit's questions with a finding",
-            _POINTS: "share of a unit's compliance points with at least one finding",
-            _CRITICAL: "1 where a unit meets all critical issues, else 0",
-        }.get(self.base)
-        if counted is None and self.base.startswith(_ON_POINT):
-            point = self.base.removeprefix(_ON_POINT)
-            counted = f"1 where a unit has at least one finding on the point {point}, else 0"
-        if counted is None:
-            cluster = self.base.removeprefix(_IN_CLUSTER)
-            counted = f"share of a unit's questions in the cluster {cluster} with a finding"
-        law = "a fixed yardstick" if self.fixed else "the law of the day"
-        items = "items asked in every version and mode" if self.common else "all items"
-        return f"{counted}; {law}; {items}"
+    def definition(self) -> dict[str, str]:
+        """What is counted, of which part of the tool, against which law, on which items."""
+        counted, part = _COUNTED.get(self.base, ""), ""
+        for prefix, code in ((_ON_POINT, "on_point"), (_IN_CLUSTER, "in_cluster")):
+            if self.base.startswith(prefix):
+                counted, part = code, self.base.removeprefix(prefix)
+        law = "fixed" if self.fixed else "day"
+        items = "common" if self.common else "all"
+        return {"counted": counted, "part": part, "law": law, "items": items, "day": ""}
+
+
+_COUNTED = {_SHARE: "questions", _POINTS: "points", _CRITICAL: "critical"}
 
 
 def name_outcome(name: str) -> Outcome | None:
@@ -224,7 +220,7 @@ def _count(
     kept = relabel(lambda name: name not in dropped, encode(answers[item]))
     counts = _spread_flags(kept)
     if "kind" in answers and item == "question":
-        kind = relabel(lambda text: text != NOT_A_FINDING, encode(answers["kind"]))
+        kind = relabel(is_finding, encode(answers["kind"]))
         counts &= _spread_flags(kind)
     extra = ["assessment"] if "assessment" in answers else []
     narrow = answers[list(dict.fromkeys(wanted + extra))]
@@ -241,9 +237,9 @@ def _spread_flags(column: Coded) -> npt.NDArray[np.bool_]:
 def _nothing(where: str) -> MeasureError:
     return MeasureError(
         where,
-        seen="no question that is not part of an exposure",
-        expected="at least one with an answer",
-        do="Take an exposure out of the study, or add questions to the source.",
+        seen="no question with an answer that is not part of an exposure",
+        expected="at least one",
+        do="Fill the column 'finding' in the file; or take an exposure out of the study.",
     )
 
 

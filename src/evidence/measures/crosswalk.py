@@ -120,6 +120,11 @@ def map_tables(
     return Answers(data, tuple(sorted(unknown)), rejudged, unjudged, day, tuple(steps))
 
 
+def is_finding(kind: object) -> bool:
+    """Tell whether rows of a question type are findings."""
+    return str(kind).strip().upper() != NOT_A_FINDING
+
+
 def check_findings(finding: pd.Series, where: str) -> None:
     """Check that findings are 0, 1 or missing.
 
@@ -183,8 +188,9 @@ def _map_table(
     frame = CodedFrame(data.reset_index(drop=True))
     if "kind" in data:
         kind = frame.column("kind")
-        counts = np.array([str(k).strip() != NOT_A_FINDING for k in kind.levels], dtype=bool)
-        frame = frame.keep(counts[kind.codes])
+        counts = np.array([is_finding(k) for k in kind.levels], dtype=bool)
+        if not counts.all():
+            frame = frame.keep(counts[kind.codes])
     rows, few = frame.distinct(*_ASKED)
     _map_questions(few, pack, unknown)
     for name in _MAPPED:

@@ -15,6 +15,7 @@ import pandas as pd
 from evidence.errors import MeasureError
 from evidence.measures.crosswalk import Answers
 from evidence.measures.dialogue import columns_of, score_index, score_pair
+from evidence.measures.joining import IN_FIRST
 from evidence.measures.productivity import (
     chain_growth,
     compute_ratio,
@@ -76,7 +77,7 @@ def derive(name: str, data: pd.DataFrame, tables: Tables, study: Study) -> pd.Se
         return found
     raise MeasureError(
         f"{study.path.name}: variable '{name}'",
-        seen=f"columns {', '.join(c for c in data.columns if c != 'in_first')}",
+        seen=f"columns {', '.join(c for c in data.columns if c != IN_FIRST)}",
         expected=f"one of that name, or numbers of which {', '.join(_TRANSFORMS)} can be taken",
         do="Add the column to the source record, or rename the variable.",
     )

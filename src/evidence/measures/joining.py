@@ -9,7 +9,7 @@ import pandas as pd
 from evidence.errors import MeasureError
 from evidence.measures.coding import list_distinct
 from evidence.measures.crosswalk import Step, check_keys
-from evidence.sources import Snapshot
+from evidence.sources import Snapshot, find_alike
 from evidence.study import Study
 
 ANSWERS = "answers"
@@ -68,6 +68,32 @@ def check_countries(study: Study, snapshots: tuple[Snapshot, ...]) -> None:
     )
 
 
+def check_spelling(study: Study, frames: list[tuple[str, pd.DataFrame]]) -> None:
+    """Check that no entity is written in two ways: its rows would not find each other.
+
+    Raises
+    ------
+    MeasureError
+        Naming the tables and both spellings.
+    """
+    entity = study.entity.name
+    named = [(name, frame[entity].dropna()) for name, frame in frames if entity in frame]
+    texts = [str(t) for _, column in named if is_text(column) for t in column.unique()]
+    pair = find_alike(texts) if len(named) > 1 else None
+    if pair is not None:
+        raise MeasureError(
+            f"{study.path.name}: [data] sources, key '{entity}'",
+            seen=f"'{pair[0]}' and '{pair[1]}', in the tables {', '.join(n for n, _ in named)}",
+            expected=f"each {entity} written in one way",
+            do="Write it in the same way in all raw files: its rows would not find each other.",
+        )
+
+
+def is_text(column: pd.Series) -> bool:
+    """Tell whether a column holds text, categories included."""
+    return not pd.api.types.is_numeric_dtype(column)
+
+
 def join_tables(
     study: Study,
     frames: list[tuple[str, pd.DataFrame]],
@@ -88,6 +114,7 @@ def join_tables(
     """
     keys = [study.entity.name, study.time.name]
     where = f"{study.path.name}: [data] sources"
+    check_spelling(study, frames)
     first_name, first = frames[0]
     check_keys(first.iloc[:0], keys, f"{where}, table '{first_name}'")
     joined = first.assign(**{IN_FIRST: 1.0})

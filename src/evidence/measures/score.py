@@ -40,7 +40,8 @@ class Measures:
     therefore no part of a compliance outcome; ``steps`` counts rows from file to
     record (columns ``step, rows, reason``): from ``answers`` to ``answered`` each line
     has the rows that are left, so that the differences are the rows lost;
-    ``definitions`` says in words what a compliance outcome counts; ``answers`` are
+    ``definitions`` says what each compliance outcome counts (``counted, part, law, items,
+    day``: codes that the language room words, and the day of a fixed yardstick); ``answers`` are
     those that were scored, if any.
     """
 
@@ -48,7 +49,7 @@ class Measures:
     items_left_out: tuple[str, ...]
     steps: pd.DataFrame
     provenance: Provenance
-    definitions: dict[str, str] = field(default_factory=dict)
+    definitions: dict[str, dict[str, str]] = field(default_factory=dict)
     answers: Answers | None = None
 
 
@@ -176,7 +177,7 @@ def _laws(study: Study, asked: list[tuple[pd.DataFrame, Questionnaire | None]]) 
 
 def _score_answers(
     study: Study, tables: Tables, steps: list[Step]
-) -> tuple[tuple[str, ...], dict[str, str]]:
+) -> tuple[tuple[str, ...], dict[str, dict[str, str]]]:
     """Score the study's compliance outcomes and put them where the answers stood.
 
     An outcome leaves out the items of exposures; an exposure that is itself a share of
@@ -202,8 +203,10 @@ def _score_answers(
         scored = scored.drop(columns="questions").merge(kept, on=keys, how="left")
     place = next(i for i, (name, _) in enumerate(tables.frames) if name == ANSWERS)
     tables.frames[place] = (ANSWERS, _complete(scored, [*whole, *parts], study, tables))
-    law = f" ({answers.yardstick})" if answers.yardstick else ""
-    told = {n: o.definition.replace("yardstick", f"yardstick{law}") for n, o in scored_as.items()}
+    told = {
+        name: outcome.definition | ({"day": answers.yardstick} if outcome.fixed else {})
+        for name, outcome in scored_as.items()
+    }
     return left_out, told
 
 

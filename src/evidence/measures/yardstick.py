@@ -69,6 +69,9 @@ def judge_again(frame: CodedFrame, laws: dict[str, Law]) -> Judged:
     """
     fixed = frame.data["finding"].to_numpy(dtype="float64", na_value=np.nan).copy()
     rules = _rules_by_question(laws)
+    asked = set(frame.column("item").levels)
+    if not any(question in asked for _, question in rules):
+        return fixed, (), (), ""
     day = code_days(frame)
     first = min(_days(day, slice(None)) - {""}, default="")
     codes, combinations = cross(frame.columns("country", "item"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
 from evidence.errors import StudyError
-from evidence.packs.sections import Asked, Country, Law, Questionnaire, Sector, Version
+from evidence.packs.sections import Asked, Country, Law, LawVersion, Questionnaire, Sector, Version
 from evidence.toml import check_sections, nearest, read_toml
 
 _FOLDERS: dict[type[Any], tuple[str, str]] = {
@@ -68,15 +69,21 @@ def load_law(root: Path, country: str) -> Law:
     Raises
     ------
     StudyError
-        Where a key of it is wrong, a rule stands twice, or its versions do not
-        follow each other in time.
+        Where a key of it is wrong, a rule stands twice or decides a question that no
+        questionnaire of the project has, or its versions do not follow each other.
     """
     if not (root / "data" / "laws" / f"{country}.toml").is_file():
         return Law(country)
     pack = read_pack(Law, root, country, where="law")
     where = f"laws/{country}.toml"
     _check_unique(where, "rules", (rule.id for rule in pack.rules))
+    told = [(rule.id, question) for rule in pack.rules for question in rule.questions]
+    known = _list_questions(root)
+    if known:
+        _check_known(where, "rules", "questions", told, known)
     for rule in pack.rules:
+        for version in rule.versions:
+            _check_bounds(version, f"{where}: rules '{rule.id}'.versions")
         days = [_day(version.in_force, f"{where}: rules '{rule.id}'") for version in rule.versions]
         if days != sorted(set(days)):
             raise StudyError(
@@ -86,6 +93,13 @@ def load_law(root: Path, country: str) -> Law:
                 do="Put the versions in the order in which they came into force.",
             )
     return pack
+
+
+def _list_questions(root: Path) -> list[str]:
+    """List the questions of every questionnaire of a project."""
+    paths = sorted((root / "data" / "questionnaires").glob("*.toml"))
+    packs = [read_pack(Questionnaire, root, path.stem, where="questionnaire") for path in paths]
+    return [question.id for pack in packs for question in pack.questions]
 
 
 def read_pack(kind: type[_T], root: Path, name: str, *, where: str) -> _T:
@@ -127,6 +141,19 @@ def hash_packs(root: Path) -> str:
             digest.update(f"{folder}/{path.name}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _check_bounds(version: LawVersion, where: str) -> None:
+    """Refuse bounds that no answer can meet, or that are no numbers."""
+    least = -math.inf if version.at_least is None else version.at_least
+    most = math.inf if version.at_most is None else version.at_most
+    if not least <= most:
+        raise StudyError(
+            where,
+            seen=f"at_least {least:g} and at_most {most:g} from {version.in_force}",
+            expected="numbers, the least not above the most",
+            do="Mend the bounds as the law states them.",
+        )
 
 
 def _check_questionnaire(pack: Questionnaire, where: str) -> None:

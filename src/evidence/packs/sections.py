@@ -15,6 +15,7 @@ Words = dict[str, str]
 Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 Iso3 = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Day = Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
+Institution = Literal["union", "committee", "agreement", "grievance"]
 Mode = Literal["on_site", "virtual", "self"]
 Named = Annotated[Words, Field(min_length=1)]
 
@@ -36,7 +37,7 @@ class Ratio:
     times: float = 1.0
     better: Literal["higher", "lower"] = "higher"
     basis: str = ""
-    institution: tuple[Slug, ...] = ()
+    institution: tuple[Institution, ...] = ()
     name: Words = field(default_factory=dict)
     source: str = ""
 
@@ -105,7 +106,7 @@ class Point:
     name: Named
     provenance: Literal["source", "background", "assumed"]
     spelled: tuple[str, ...] = ()
-    institution: tuple[Slug, ...] = ()
+    institution: tuple[Institution, ...] = ()
     source: str = ""
 
 
@@ -134,7 +135,7 @@ class Question:
     id: Annotated[str, Field(min_length=1)]
     point: Slug
     name: Words = field(default_factory=dict)
-    institution: tuple[Slug, ...] = ()
+    institution: tuple[Institution, ...] = ()
     critical: tuple[Iso3, ...] = ()
     public: bool = False
     basis: Literal["law", "benchmark"] = "law"
@@ -153,7 +154,7 @@ class Index:
     """
 
     id: Slug
-    institution: Annotated[tuple[Slug, ...], Field(min_length=1)]
+    institution: Annotated[tuple[Institution, ...], Field(min_length=1)]
     name: Words = field(default_factory=dict)
     questions: tuple[str, ...] = ()
     points: tuple[Slug, ...] = ()
@@ -171,7 +172,7 @@ class Pair:
     """
 
     id: Slug
-    institution: Annotated[tuple[Slug, ...], Field(min_length=1)]
+    institution: Annotated[tuple[Institution, ...], Field(min_length=1)]
     manager: Slug
     worker: Slug
     name: Words = field(default_factory=dict)

@@ -21,8 +21,8 @@ class Panel:
 
     Where the sources hold days, both clocks (``months_since_enrolment``,
     ``calendar_month``) stand beside the declared variables. ``ledger`` has columns
-    ``step, rows, entities, reason``: what each step left. ``definitions`` says in words
-    what a compliance outcome counts.
+    ``step, rows, entities, reason``: what each step left. ``definitions`` says what
+    each compliance outcome counts.
     """
 
     study: Study
@@ -30,7 +30,7 @@ class Panel:
     items_left_out: tuple[str, ...]
     ledger: pd.DataFrame
     provenance: Provenance
-    definitions: dict[str, str] = field(default_factory=dict)
+    definitions: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def n_entities(self) -> int:
@@ -174,7 +174,8 @@ def _index(study: Study, records: pd.DataFrame) -> pd.DataFrame:
             where,
             seen=f"{time} {strange:.0f}",
             expected=f"years from {_YEARS[0]} to {_YEARS[1]}",
-            do="Mend the raw file, or give the variable its true unit in the study file.",
+            do=f"{_guess_year(strange)}Mend the raw file, or give the variable its true unit in the "
+            "study file.",
         )
     twice = records.duplicated([entity, time])
     if twice.any():
@@ -196,6 +197,18 @@ def _index(study: Study, records: pd.DataFrame) -> pd.DataFrame:
             do="Add earlier or later data: nothing can be followed over time here.",
         )
     return data
+
+
+def _guess_year(number: float) -> str:
+    """Say what a number outside the years of the common era may be."""
+    guesses = (
+        (range(2400, 2700), "It looks like a Buddhist year (543 more). "),
+        (range(1300, 1500), "It looks like a year of the Bengali or Islamic calendar. "),
+        (range(1, 100), "It looks like a year of two digits, or of an era. "),
+        (range(20_000, 60_000), "It looks like Excel's number of a day. "),
+        (range(190_001, 210_013), "It looks like a year with its month. "),
+    )
+    return next((words for span, words in guesses if number in span), "")
 
 
 def _enter(study: Study, data: pd.DataFrame) -> tuple[pd.DataFrame, list[pd.DataFrame]]:

@@ -7,6 +7,7 @@ Three kinds of source: ``packaged`` (ships inside an installed package), ``file`
 
 from __future__ import annotations
 
+from evidence.sources.alike import find_alike
 from evidence.sources.archive import archive_file, list_versions, read_version
 from evidence.sources.catalogue import describe_records
 from evidence.sources.copies import Archived
@@ -35,6 +36,7 @@ __all__ = [
     "archive_file",
     "combine_origins",
     "describe_records",
+    "find_alike",
     "fingerprint",
     "list_sources",
     "list_versions",

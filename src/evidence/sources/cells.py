@@ -18,6 +18,10 @@ from evidence.sources.record import Table
 MOST_CELLS = 200_000_000
 _INVISIBLE = "\N{ZERO WIDTH SPACE}\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}\N{WORD JOINER}\ufeff"
 _SHOWN = 60
+# Letters of Cyrillic and Greek that look like those of Latin.
+LOOKALIKE = str.maketrans(
+    "АВЕЅІЈКМНОРСТХУаеѕіјорсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABESIJKMHOPCTXYaesijopcyxABEZHIKMNOPTYXo"
+)
 
 Codes = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 Pairs = tuple[tuple[str, str], ...]
@@ -102,6 +106,10 @@ class Spot:
         seen += count(int(found.sum()), "such values")
         return SourceError(self.place(row), seen=seen, expected=expected, do=do)
 
+    def refusal(self, row: int, *, seen: str, expected: str, do: str) -> SourceError:
+        """Word what is wrong with one row's cell."""
+        return SourceError(self.place(row), seen=seen, expected=expected, do=do)
+
     def text_of(self, row: int) -> str:
         """Give a row's cell as text."""
         code = int(self.cells.codes[row])
@@ -117,6 +125,17 @@ def show(text: str) -> str:
     """Shorten a cell for a message and make what cannot be seen visible."""
     seen = "".join(c if c.isprintable() else f"<U+{ord(c):04X}>" for c in text)
     return seen if len(seen) <= _SHOWN else seen[:_SHOWN] + "…"
+
+
+def show_odd(text: str) -> str:
+    """Show a text with each letter named that looks like another one."""
+    odd = (
+        c.translate(LOOKALIKE) != c
+        or (unicodedata.category(c) == "Pd" and c != "-")
+        or "\ufe00" <= c <= "\ufe0f"
+        for c in text
+    )
+    return show("".join(f"<U+{ord(c):04X}>" if o else c for c, o in zip(text, odd, strict=True)))
 
 
 def clean(cells: Cells, name: str) -> tuple[Cells, Pairs]:
@@ -215,7 +234,7 @@ def _absent(names: Sequence[str], table: Table) -> list[str]:
 def _nearest(name: str, names: Sequence[str]) -> str:
     folded = {n.casefold(): n for n in names}
     near = difflib.get_close_matches(name.casefold(), list(folded), 1)
-    return f" (the nearest to '{name}' is '{folded[near[0]]}')" if near else ""
+    return f" (the nearest to '{name}' is '{show_odd(folded[near[0]])}')" if near else ""
 
 
 def check_size(rows: int, columns: int, where: str) -> None:

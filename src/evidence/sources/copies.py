@@ -261,7 +261,15 @@ def _read_papers(path: Path, record: Record) -> Origin:
             expected="the .origin.json that was written with the copy",
             do="Restore it; or remove the copy and archive the file again.",
         ) from error
-    return check_sections(Origin, raw, SourceError, where=where, guide="docs/data.md")
+    origin = check_sections(Origin, raw, SourceError, where=where, guide="docs/data.md")
+    if not origin.sha256.startswith(hash_in_name(path)):
+        raise SourceError(
+            where,
+            seen=f"papers of a file with SHA-256 {origin.sha256[:12]}",
+            expected=f"those of the copy beside them ({hash_in_name(path)})",
+            do="Restore the copy and its papers; or remove both and archive the file again.",
+        )
+    return origin
 
 
 def _fill_in(incoming: Incoming, digest: str, today: date, *, order: int) -> Origin:

@@ -35,6 +35,7 @@ _DELIMITERS = (",", ";", "\t", "|")
 _SPELT = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _HEAD = 1 << 20
 _BLOCK = 1 << 20
+_AT_ONCE = 64
 _TITLES = 50
 _BREAK = re.compile(rb"\r\n|\n|\r")
 _FILLED = re.compile(rb"[^\r\n]")
@@ -142,6 +143,8 @@ def _find_header(layout: _Layout, delimiter: str, table: Table) -> int:
 
 
 def _hint_of_mixture(layout: _Layout, table: Table) -> str:
+    if len(layout.names) == 1 < len(table.columns):
+        return "Save it as CSV with commas between the fields: the header line is not divided."
     line = layout.text[: layout.start].decode("utf-8", errors="ignore")
     if not is_header(re.split(r"[,;\t|]", line), table):
         return ""
@@ -232,15 +235,29 @@ def _pair_quotes(text: bytes, delimiter: str) -> tuple[bool, bool]:
     edges[[ord(delimiter), 10, 13, 34]] = True
     bytes_ = np.frombuffer(text, dtype=np.uint8)
     inside, broken = 0, False
-    for start in range(0, len(text), _BLOCK):
-        chunk = bytes_[start : start + _BLOCK]
-        quotes = np.flatnonzero(chunk == 34)
+    for start, chunk, quotes in _find_quotes(bytes_):
         opening, closing = quotes[inside::2] + start, quotes[1 - inside :: 2] + start
         if not _edged(bytes_, opening - 1, edges) or not _edged(bytes_, closing + 1, edges):
             return False, True
         broken = broken or _breaks_within(chunk, quotes, inside)
         inside = (inside + len(quotes)) % 2
     return inside == 0, broken
+
+
+def _find_quotes(
+    text: npt.NDArray[np.uint8],
+) -> Iterator[tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
+    """Find the quotes of each block, of a few blocks at a time."""
+    starts = range(0, len(text), _BLOCK)
+    chunks = [text[start : start + _BLOCK] for start in starts]
+    with ThreadPoolExecutor() as threads:
+        for some in range(0, len(chunks), _AT_ONCE):
+            found = threads.map(_quotes_in, chunks[some : some + _AT_ONCE])
+            yield from zip(starts[some:], chunks[some:], found, strict=False)
+
+
+def _quotes_in(chunk: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    return np.flatnonzero(chunk == ord('"'))
 
 
 def _breaks_within(
@@ -270,12 +287,13 @@ def _edged(
 
 def _explain(layout: _Layout, where: str, error: str) -> SourceError:
     """Find the first line with too few or too many fields."""
+    line = layout.first_line - 1
     try:
         for line, row in _records(layout):
             if len(row) != len(layout.names):
                 return _unequal(layout, where, line, row)
     except csv.Error as failure:
-        return _unreadable(where, str(failure))
+        return _unreadable(where, f"after line {line}: {failure}")
     return _unreadable(where, error)
 
 

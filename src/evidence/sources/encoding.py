@@ -6,6 +6,7 @@ import codecs
 import re
 import unicodedata
 from collections import Counter
+from contextlib import suppress
 
 from charset_normalizer import from_bytes
 
@@ -49,14 +50,15 @@ def to_utf8(payload: bytes, table: Table, where: str) -> tuple[bytes, Pairs]:
     SourceError
         Where the bytes allow no encoding or more than one; naming line and byte.
     """
+    plain = False
     marked = next((m for m in _MARKS if payload.startswith(m[0])), None)
     if marked is not None:
         text, readings = _read_marked(payload, marked, table, where)
-    elif payload.isascii() and not table.encoding:
+    elif plain := payload.isascii() and not table.encoding:
         text, readings = payload, ()
     else:
         text, readings = _read_unmarked(payload, table, where)
-    _check_characters(text, where)
+    _check_characters(text, where, is_ascii=plain)
     return text, readings
 
 
@@ -124,7 +126,8 @@ def _read_declared(payload: bytes, table: Table, where: str, *, is_utf8: bool) -
 def _lookup(table: Table, where: str) -> str:
     try:
         name = codecs.lookup(table.encoding).name
-        b"".decode(name)
+        with suppress(UnicodeDecodeError):
+            b"text".decode(name)
     except (LookupError, ValueError) as error:
         raise SourceError(
             where,
@@ -203,7 +206,7 @@ def _decode(payload: bytes, codec: str) -> str:
         return ""
 
 
-def _check_characters(text: bytes, where: str) -> None:
+def _check_characters(text: bytes, where: str, *, is_ascii: bool = False) -> None:
     if b"\0" in text:
         wide = text.count(b"\0") > len(text) // 4
         raise SourceError(
@@ -214,7 +217,7 @@ def _check_characters(text: bytes, where: str) -> None:
             if wide
             else "Export the file again: it is damaged, or no text.",
         )
-    place = -1 if text.isascii() else text.find("\N{REPLACEMENT CHARACTER}".encode())
+    place = -1 if is_ascii or text.isascii() else text.find("\N{REPLACEMENT CHARACTER}".encode())
     if place >= 0:
         line = text.count(b"\n", 0, place) + 1
         raise SourceError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from evidence.errors import SourceError
+from evidence.sources.alike import check_names
 from evidence.sources.cells import Grid, Spot, count, drop_empty, find_columns, show
 from evidence.sources.formats import read_file
 from evidence.sources.record import Column, Table
@@ -62,10 +64,13 @@ def parse(payload: bytes, name: str, table: Table, where: str) -> Parsed:
     keep, steps = _choose_rows(typed, columns, table, grid)
     _check_keys(typed, spots, keep, table)
     kept = None if keep.all() else keep
-    frame = pd.DataFrame(
-        {c.name: as_series(typed[c.name], c, kept, coded=table.holds_answers) for c in columns},
-        copy=False,
-    )
+    with ThreadPoolExecutor() as threads:
+        series = threads.map(
+            lambda c: as_series(typed[c.name], c, kept, coded=table.holds_answers), columns
+        )
+        frame = pd.DataFrame(
+            {c.name: one for c, one in zip(columns, series, strict=True)}, copy=False
+        )
     readings = (*grid.readings, *(r for t in typed.values() for r in t.readings))
     return Parsed(frame, tuple(dict.fromkeys(readings)), (*grid.steps, *steps))
 
@@ -169,6 +174,7 @@ def _check_keys(typed: dict[str, Typed], spots: dict[str, Spot], keep: Mask, tab
                 expected="a value in every row, because it is part of the key",
                 do="Mend the file, or the table's key in the record.",
             )
+    check_names(typed, spots, keep, table)
     if key:
         _check_unique({name: typed[name] for name in key}, spots, keep, table)
 
@@ -203,10 +209,12 @@ def _is_plainly_unique(columns: list[npt.NDArray[np.int64]]) -> bool:
     """Tell quickly whether two of the columns are unique together; then all are."""
     rows = len(columns[0])
     sizes = [int(codes.max(initial=0)) + 1 for codes in columns]
-    for one, two in itertools.combinations(range(len(columns)), 2):
-        if rows <= sizes[one] * sizes[two] <= _DENSE * rows:
-            pair = columns[one] * np.int64(sizes[two]) + columns[two]
-            if np.bincount(pair, minlength=1).max() <= 1:
+    pairs = itertools.combinations(range(len(columns)), 2)
+    for size, one, two in sorted((sizes[i] * sizes[j], i, j) for i, j in pairs):
+        if rows <= size <= _DENSE * rows:
+            seen = np.zeros(size, dtype=bool)
+            seen[columns[one] * np.int64(sizes[two]) + columns[two]] = True
+            if np.count_nonzero(seen) == rows:
                 return True
     return False
 

@@ -198,3 +198,27 @@ def _check_record(record: Record, source: str, path: Path) -> None:
                 + (f"; not a column: {', '.join(unknown)}" if unknown else ""),
                 do="Mend 'key', 'where' or 'stack', or the columns.",
             )
+        for column in table.columns:
+            _check_range(column, f"data/sources/{path.name}: table '{table.name}'")
+    held = {column.name for table in record.tables for column in table.columns}
+    lost = [name for name in record.identifiers if name not in held]
+    if lost:
+        raise SourceError(
+            f"data/sources/{path.name}: identifiers",
+            seen=f"'{lost[0]}'",
+            expected=f"columns of the record: {', '.join(sorted(held))}",
+            do="Name the column as the record does: its values must never become public.",
+        )
+
+
+def _check_range(column: Column, where: str) -> None:
+    if column.range is None:
+        return
+    numbers = column.type in {"integer", "number", "flag"}
+    if not numbers or not column.range[0] <= column.range[1]:
+        raise SourceError(
+            f"{where}, column '{column.name}'",
+            seen=f"range {column.range[0]:g} to {column.range[1]:g} of type '{column.type}'",
+            expected="the least value, then the greatest, of a column of numbers",
+            do="Mend 'range', or take it out.",
+        )

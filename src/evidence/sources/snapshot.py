@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from evidence.errors import SourceError
 from evidence.sources.archive import find_files, hash_file
 from evidence.sources.identity import apply_register, fingerprint_register
-from evidence.sources.record import Record, load_record
+from evidence.sources.record import Record, Table, load_record
 from evidence.sources.simulated import simulate_factories
 from evidence.sources.tables import read_table
 from evidence.study import Case, Study
@@ -138,6 +138,8 @@ def read_snapshot(
         for count, reason in lost:
             rows -= count
             steps.append((table.name, table.file, rows, f"{count} {reason} left out"))
+        if "country" in case:
+            _check_countries(frame, record, table)
         for key, value in case.items():
             if key in frame:
                 frame = frame[frame[key] == value].reset_index(drop=True)
@@ -152,6 +154,23 @@ def read_snapshot(
         readings=pd.DataFrame(readings, columns=["table", "file", "kind", "found"]),
         steps=pd.DataFrame(steps, columns=["table", "file", "rows", "reason"]),
     )
+
+
+def _check_countries(frame: pd.DataFrame, record: Record, table: Table) -> None:
+    """Refuse a key that stands in two countries before their rows are told apart."""
+    entity = next((name for name in table.key if name not in {"country", "year"}), "country")
+    if "country" in table.key or not {entity, "country"} <= set(frame.columns):
+        return
+    pairs = frame[[entity, "country"]].dropna().drop_duplicates()
+    twice = pairs[entity][pairs[entity].duplicated()]
+    if not twice.empty:
+        first = sorted(pairs["country"][pairs[entity] == twice.iloc[0]].astype(str))
+        raise SourceError(
+            f"source '{record.id}', table '{table.name}', column {entity}",
+            seen=f"{twice.nunique()} of them in two countries, such as {' and '.join(first)}",
+            expected=f"each {entity} in one country",
+            do="Put the country into the key in the raw file, or mend the country.",
+        )
 
 
 def read_sources(study: Study, case: Case, seed: int) -> tuple[Snapshot, ...]:

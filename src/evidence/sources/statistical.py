@@ -26,6 +26,7 @@ from evidence.sources.cells import (
     clean,
     clean_name,
 )
+from evidence.sources.labels import check_labels
 from evidence.sources.record import Table
 
 _MOST_BYTES = 4 << 30
@@ -87,7 +88,13 @@ def _read(
     if len(frame) != rows:
         raise _damaged(program, f"it claims {rows:,} rows and holds {len(frame):,}", where)
     columns = {clean_name(n): _as_array(frame[n], n, where) for n in wanted}
-    return _grid(columns, where, _own_missing(meta, wanted))
+    readings = _own_missing(meta, wanted)
+    for column in table.columns:
+        for name in wanted:
+            if clean_name(name) == found.get(column.name):
+                labels = meta.variable_value_labels.get(name, {})
+                readings += check_labels(frame[name], labels, column, name, where)
+    return _grid(columns, where, readings)
 
 
 def _call(
@@ -193,6 +200,14 @@ def _encode(column: pa.ChunkedArray, name: str, where: str) -> Cells:
     return Cells(encoded.dictionary.cast(pa.string()), codes, kinds)
 
 
+def _spell_floats(numbers: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Write floats as text, whole ones without an exponent: they may be codes."""
+    numbers = pc.if_else(pc.is_nan(numbers), None, numbers)
+    exact = pc.and_(pc.equal(pc.trunc(numbers), numbers), pc.less(pc.abs(numbers), 2**53))
+    whole = numbers.cast(pa.int64()) if pc.all(exact).as_py() else numbers
+    return whole.cast(pa.string())
+
+
 def _as_text(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str]:
     held, types = column.type, pa.types
     if types.is_null(held) or types.is_string(held) or types.is_large_string(held):
@@ -200,9 +215,7 @@ def _as_text(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str]:
     if types.is_boolean(held):
         return column.cast(pa.int8()).cast(pa.string()), "flag"
     if types.is_floating(held):
-        numbers = column.cast(pa.float64())
-        numbers = pc.if_else(pc.is_nan(numbers), None, numbers)
-        return numbers.cast(pa.string()), "number"
+        return _spell_floats(column.cast(pa.float64())), "number"
     if types.is_integer(held) or types.is_decimal(held):
         return column.cast(pa.string()), "number"
     if types.is_date(held) or (types.is_timestamp(held) and held.tz is None):

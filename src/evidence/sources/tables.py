@@ -8,7 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from evidence.errors import SourceError
+from evidence.sources.alike import find_alike
 from evidence.sources.archive import find_files, parse_file
+from evidence.sources.cells import show_odd
 from evidence.sources.copies import File
 from evidence.sources.record import Record, Table
 
@@ -79,7 +81,23 @@ def _stack(parts: list[pd.DataFrame], record: Record, table: Table) -> pd.DataFr
             if table.stack
             else "Remove the rows from one of the files, or the file.",
         )
+    _check_one_way(frame, record, table)
     return frame
+
+
+def _check_one_way(frame: pd.DataFrame, record: Record, table: Table) -> None:
+    """Refuse a name that two files write in two ways: it would be two under two keys."""
+    for column in table.columns:
+        if column.name not in table.key or column.type != "text":
+            continue
+        pair = find_alike([str(text) for text in frame[column.name].unique()])
+        if pair is not None:
+            raise SourceError(
+                f"source '{record.id}', table '{table.name}', column {column.name}",
+                seen=f"'{show_odd(pair[0])}' in one file and '{show_odd(pair[1])}' in another",
+                expected=f"one way to write each {column.name}",
+                do="Write it alike in all files; if they are two, give one of them another name.",
+            )
 
 
 def _spelt(frame: pd.DataFrame) -> pd.DataFrame:

@@ -24,6 +24,7 @@ _LARGEST_INTEGER = 2**53
 _YEARS = range(1900, 2101)
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\x{feff}\x{fffd}]"
 _EXCEL_ERROR = r"^#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!)$"
+_EXCEL_DAY = r"^[0-9]{1,2}-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)$"
 _EXCEL_LONG_NUMBER = r"^[0-9]\.[0-9]{2,}E\+[0-9]{2}$"
 # UTF-8 of a letter, read as Windows-1252: two to four letters for one.
 _TWICE = re.compile(
@@ -33,6 +34,8 @@ _NEGATIVE_CODES = (
     -7.0, -8.0, -9.0, -66.0, -77.0, -88.0, -97.0, -98.0, -99.0, -666.0, -777.0, -888.0, -997.0,
     -998.0, -999.0, -7777.0, -8888.0, -9997.0, -9998.0, -9999.0, -99999.0,
 )  # fmt: skip
+_LARGE_NEGATIVE_CODES = tuple(-(10.0**digits - 1) for digits in range(5, 13))
+_STATA_MISSING = 2.0**1023
 _POSITIVE_CODES = (88.0, 99.0, 888.0, 999.0, 8888.0, 9999.0, 99999.0, 999999.0)
 _BESIDE = (*_POSITIVE_CODES, 77.0, 97.0, 98.0, 777.0, 997.0, 998.0, 7777.0, 9997.0, 9998.0)
 _FORMATS = (
@@ -40,6 +43,14 @@ _FORMATS = (
     "%d-%b-%Y", "%d %B %Y", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%y",
     "%m/%d/%y", "%Y-%m", "%Y",
 )  # fmt: skip
+_TYPE_NAMES = {
+    "text": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "flag": "0 or 1",
+    "date": "a date",
+    "country": "a country",
+}
 _KINDS = {
     "number": "a number",
     "date": "a date",
@@ -89,8 +100,8 @@ def _check_kinds(spot: Spot, places: npt.NDArray[np.int64], column: Column) -> N
             raise spot.error(
                 bad,
                 phrase=f"which the file holds as {phrase}",
-                expected=f"a {column.type}",
-                do=_MENDED.get(kind, "Mend the cell, or the column's type in the record."),
+                expected=_TYPE_NAMES[column.type],
+                do=_advise_kind(kind, column),
             )
 
 
@@ -98,10 +109,19 @@ _ALSO = {
     "text": ("number",), "integer": ("number",), "number": ("number",), "flag": ("number", "flag"),
     "date": ("date", "number"), "country": ("number",),
 }  # fmt: skip
-_MENDED = {
-    "date": "Excel turns codes such as 1-2 into days: enter them again in cells of the format text.",
-    "error": "Mend the formula, or enter the value.",
-}
+_CODES_AS_DAYS = (
+    "Excel turns codes such as 1-2 into days: enter them again in cells of the format text."
+)
+
+
+def _advise_kind(kind: str, column: Column) -> str:
+    if kind == "error":
+        return "Mend the formula, or enter the value."
+    if kind == "date" and column.type == "text":
+        return _CODES_AS_DAYS
+    if kind == "date":
+        return "Enter numbers, such as 2021 for a year, in cells of the format number."
+    return "Mend the cell, or the column's type in the record."
 
 
 def _build(spot: Spot, places: npt.NDArray[np.int64], values: Any, readings: Pairs = ()) -> Typed:
@@ -138,6 +158,11 @@ def _type_text(spot: Spot, places: npt.NDArray[np.int64], column: Column, table:
 
 _REFUSED_TEXTS = (
     (_CONTROL, "which holds a character that does not print", "Export the file again without it."),
+    (
+        _EXCEL_DAY,
+        "a day, as Excel makes of a code such as 1-2",
+        "Enter the codes again in cells of the format text.",
+    ),
     (_EXCEL_ERROR, "an error of Excel", "Enter the value, or list the error under 'missing'."),
     (
         _EXCEL_LONG_NUMBER,
@@ -216,7 +241,12 @@ def _refuse_no_number(spot: Spot, bad: dict[int, str], column: Column) -> Except
     do = "Mend the value; if it stands for no answer, list it under 'missing' in the record."
     if text.casefold() in MISSING or not text:
         do = f'If it stands for no answer, say missing = ["", "{text}"] in the record.'
-    return spot.error(same, phrase=bad[int(first)], expected=f"a {finite}{column.type}", do=do)
+    return spot.error(
+        same,
+        phrase=bad[int(first)],
+        expected=_TYPE_NAMES[column.type].replace("a ", f"a {finite}", 1),
+        do=do,
+    )
 
 
 def _check_values(
@@ -264,7 +294,7 @@ def _refuse_codes(
 ) -> None:
     """Refuse values that stand for no answer in most surveys and stick out of the others."""
     negative = values < 0
-    coded = np.isin(values, _NEGATIVE_CODES)
+    coded = np.isin(values, (*_NEGATIVE_CODES, *_LARGE_NEGATIVE_CODES))
     phrase = "the only sort of negative value, as codes of no answer are"
     suspects = coded if coded.any() and not (negative & ~coded).any() else np.zeros_like(coded)
     others = values[~np.isin(values, _BESIDE)]
@@ -272,6 +302,12 @@ def _refuse_codes(
     if not suspects.any() and others.size and top in _POSITIVE_CODES and top > 2 * others.max():
         phrase = "more than twice as large as any other value, as codes of no answer are"
         suspects = values == top
+    elif not suspects.any() and others.size and top in _BESIDE and top > 20 * others.max():
+        phrase = "far larger than any other value, as codes of no answer are"
+        suspects = np.isin(values, _BESIDE)
+    if (np.abs(values) >= _STATA_MISSING).any():
+        phrase = "as large as what Stata and SPSS write for a missing value"
+        suspects = np.abs(values) >= _STATA_MISSING
     if not suspects.any():
         return
     bad = places[suspects]
@@ -279,7 +315,7 @@ def _refuse_codes(
     raise spot.error(
         bad,
         phrase=phrase,
-        expected=f"a {column.type}, or a mark that the record declares",
+        expected=f"{_TYPE_NAMES[column.type]}, or a mark that the record declares",
         do=f"Say missing = [\"{code}\"] of the column in the record, or give its 'range' if the "
         "value is meant.",
     )
@@ -414,6 +450,6 @@ def as_series(
         index = pa.array(codes, mask=absent if absent.any() else None)
         return pd.Series(pd.array(texts.take(index), dtype="str"))
     if column.type in {"integer", "flag"} and not absent.any():
-        return pd.Series(typed.values.astype("int64")[codes])
+        return pd.Series(typed.values.astype("int64")[codes], copy=False)
     nothing = np.datetime64("NaT") if column.type == "date" else np.nan
-    return pd.Series(np.append(typed.values, nothing)[codes])
+    return pd.Series(np.append(typed.values, nothing)[codes], copy=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ from evidence.sources.record import Table
 _MOST_BYTES = 1 << 30
 _MOST_RATIO = 200
 _TITLES = 50
+_ROW = re.compile(rb"<(?:x:)?row [^>]*?\br=\"(\d+)\"")
+_STRICT = b"http://purl.oclc.org/ooxml/spreadsheetml/main"
 _DECLARATIONS = tuple(
     word.encode(codec)
     for word in ("<!DOCTYPE", "<!ENTITY")
@@ -121,10 +124,31 @@ def _check_part(part: bytes, name: str, where: str) -> set[bytes]:
             expected="a workbook of Excel or LibreOffice",
             do="Do not open it; ask who made the file, and save the sheet as CSV.",
         )
+    if name == "xl/workbook.xml" and _STRICT in part:
+        raise SourceError(
+            where,
+            seen="a workbook saved as 'Strict Open XML'",
+            expected="a workbook of Excel (.xlsx)",
+            do="Open it and save it as 'Excel Workbook (.xlsx)'.",
+        )
     if not name.startswith("xl/worksheets/"):
         return set()
+    _check_order(part, name, where)
     formulas = {b"<f"} if b"<f>" in part or b"<f " in part or b"<f/" in part else set()
     return formulas | {mark for mark in (b"<mergeCell ",) if mark in part}
+
+
+def _check_order(part: bytes, name: str, where: str) -> None:
+    """Refuse rows whose numbers do not grow: one of them would be lost."""
+    numbers = np.array([int(number) for number in _ROW.findall(part)], dtype=np.int64)
+    back = np.flatnonzero(np.diff(numbers) <= 0)
+    if back.size:
+        raise SourceError(
+            where,
+            seen=f"row {numbers[back[0] + 1]} after row {numbers[back[0]]} in {name}",
+            expected="each row once, in order",
+            do="Open the file in Excel, let it repair it, look at the rows, and save it again.",
+        )
 
 
 def _damaged(where: str, error: Exception) -> SourceError:
