@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 from evidence.errors import SourceError
-from evidence.sources.numerals import read_numbers
+from evidence.sources.reading.numerals import read_numbers
 from evidence.sources.record import Column, Table
 from rawfiles import BETTER_WORK, Columns, excel, parquet, read_raw, spss, stata
 
@@ -119,7 +119,7 @@ def _read_long(folder: Path, lines: list[str]) -> pd.DataFrame:
 
 
 def test_quotes_of_many_blocks_are_paired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evidence.sources.delimited._AT_ONCE", 2)
+    monkeypatch.setattr("evidence.sources.reading.delimited._AT_ONCE", 2)
     notes = _read_long(tmp_path, [*LONG, 'last,"a\nb"'])["note"]
     assert notes.tolist() == ["x" * 60 + ", y"] * len(LONG) + ["a\nb"]
 

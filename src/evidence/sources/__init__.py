@@ -7,11 +7,11 @@ Three kinds of source: ``packaged`` (ships inside an installed package), ``file`
 
 from __future__ import annotations
 
-from evidence.sources.alike import find_alike
 from evidence.sources.archive import archive_file, list_versions, read_version
 from evidence.sources.catalogue import describe_records
 from evidence.sources.copies import Archived
 from evidence.sources.identity import ACCEPT_ABOVE, ASK_FROM
+from evidence.sources.reading.alike import find_alike
 from evidence.sources.record import Column, Record, Table, load_record
 from evidence.sources.simulated import simulate_factories
 from evidence.sources.snapshot import (

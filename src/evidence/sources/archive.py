@@ -27,7 +27,7 @@ from evidence.sources.copies import (
     list_copies,
     store,
 )
-from evidence.sources.parse import Parsed, parse
+from evidence.sources.reading.parse import Parsed, parse
 from evidence.sources.record import Record, Table, load_record
 
 

@@ -19,7 +19,7 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from evidence.errors import SourceError
-from evidence.sources.parse import parse
+from evidence.sources.reading.parse import parse
 from evidence.sources.record import Record, Table
 from evidence.toml import check_sections, strict
 

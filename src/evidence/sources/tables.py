@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from evidence.errors import SourceError
-from evidence.sources.alike import find_alike
 from evidence.sources.archive import find_files, parse_file
-from evidence.sources.cells import show_odd
 from evidence.sources.copies import File
+from evidence.sources.reading.alike import find_alike
+from evidence.sources.reading.cells import show_odd
 from evidence.sources.record import Record, Table
 
 

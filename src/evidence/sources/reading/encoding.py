@@ -11,7 +11,7 @@ from contextlib import suppress
 from charset_normalizer import from_bytes
 
 from evidence.errors import SourceError
-from evidence.sources.cells import Pairs
+from evidence.sources.reading.cells import Pairs
 from evidence.sources.record import Table
 
 _MARKS = (

@@ -9,7 +9,7 @@ import pandas as pd
 
 from evidence.errors import SourceError
 from evidence.language import find_territory
-from evidence.sources.cells import Pairs, show
+from evidence.sources.reading.cells import Pairs, show
 from evidence.sources.record import Column
 
 _NO = frozenset(("no", "false", "không", "না", "ទេ", "គ្មាន", "いいえ", "なし", "無"))

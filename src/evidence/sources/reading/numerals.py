@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evidence.sources.cells import Pairs
+from evidence.sources.reading.cells import Pairs
 from evidence.sources.record import Table
 
 MISSING = frozenset((

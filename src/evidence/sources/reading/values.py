@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from evidence.errors import SourceError
 from evidence.language import find_region, find_territory, suggest_territory
-from evidence.sources.cells import Codes, Pairs, Spot, show
-from evidence.sources.numerals import MISSING, fold_digits, read_numbers
+from evidence.sources.reading.cells import Codes, Pairs, Spot, show
+from evidence.sources.reading.numerals import MISSING, fold_digits, read_numbers
 from evidence.sources.record import Column, Table
 
 _LARGEST_INTEGER = 2**53

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from evidence.errors import SourceError
-from evidence.sources.cells import (
+from evidence.sources.reading.cells import (
     MOST_CELLS,
     Cells,
     Grid,
@@ -28,7 +28,7 @@ from evidence.sources.cells import (
     find_columns,
     is_header,
 )
-from evidence.sources.encoding import to_utf8
+from evidence.sources.reading.encoding import to_utf8
 from evidence.sources.record import Table
 
 _DELIMITERS = (",", ";", "\t", "|")

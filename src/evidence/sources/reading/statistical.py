@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pyreadstat
 
 from evidence.errors import SourceError
-from evidence.sources.cells import (
+from evidence.sources.reading.cells import (
     Cells,
     Grid,
     Pairs,
@@ -26,7 +26,7 @@ from evidence.sources.cells import (
     clean,
     clean_name,
 )
-from evidence.sources.labels import check_labels
+from evidence.sources.reading.labels import check_labels
 from evidence.sources.record import Table
 
 _MOST_BYTES = 4 << 30

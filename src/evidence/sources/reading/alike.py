@@ -12,9 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evidence.sources.cells import LOOKALIKE, Spot, show_odd
+from evidence.sources.reading.cells import LOOKALIKE, Spot, show_odd
+from evidence.sources.reading.values import Typed
 from evidence.sources.record import Column, Table
-from evidence.sources.values import Typed
 
 _NAMED = frozenset((
     "factory", "plant", "firm", "establishment", "enterprise", "facility", "company", "employer",

@@ -15,7 +15,7 @@ import openpyxl
 import pyarrow as pa
 
 from evidence.errors import SourceError
-from evidence.sources.cells import (
+from evidence.sources.reading.cells import (
     Cells,
     Grid,
     Pairs,

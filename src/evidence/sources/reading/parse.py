@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from evidence.errors import SourceError
-from evidence.sources.alike import check_names
-from evidence.sources.cells import Grid, Spot, count, drop_empty, find_columns, show
-from evidence.sources.formats import read_file
+from evidence.sources.reading.alike import check_names
+from evidence.sources.reading.cells import Grid, Spot, count, drop_empty, find_columns, show
+from evidence.sources.reading.formats import read_file
+from evidence.sources.reading.values import Typed, as_series, type_column
 from evidence.sources.record import Column, Table
-from evidence.sources.values import Typed, as_series, type_column
 
 _MOST_KEYS = 2**62
 _DENSE = 32

@@ -14,11 +14,11 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from evidence.errors import SourceError
-from evidence.sources.cells import Grid, Pairs
-from evidence.sources.delimited import read_text
+from evidence.sources.reading.cells import Grid, Pairs
+from evidence.sources.reading.delimited import read_text
+from evidence.sources.reading.statistical import read_parquet, read_spss, read_stata
+from evidence.sources.reading.workbook import read_workbook
 from evidence.sources.record import Table
-from evidence.sources.statistical import read_parquet, read_spss, read_stata
-from evidence.sources.workbook import read_workbook
 
 _TEXTS = (".csv", ".tsv", ".txt")
 _BINARIES = (".xlsx", ".dta", ".sav", ".parquet")
