@@ -697,3 +697,18 @@ def test_answers_find_their_country_in_another_table(tmp_path: Path) -> None:
     outcome = declare("critical_met", "outcome", "factory-cycle", "share")
     data = measure(study_of(root, outcome, EXPOSED, outcome="critical_met")).data
     np.testing.assert_array_equal(data["critical_met"], [0.0, NAN])
+
+
+def test_a_day_far_from_the_year_beside_it_is_refused(tmp_path: Path) -> None:
+    root = make_project(tmp_path)
+    answers = ask(
+        "factory year date question finding",
+        ("a", 2020, "2020-12-31", "q", 1),
+        ("a", 2021, "2020-12-31", "q", 0),
+        ("b", 2020, "2012-06-01", "q", 0),
+    )
+    units = ask("factory year x", ("a", 2020, 0), ("a", 2021, 1), ("b", 2020, 0))
+    parts = {"answers": (answers, [*KEYS, "question"]), "units": (units, KEYS)}
+    write_tables(root, parts)
+    with pytest.raises(MeasureError, match="2012-06-01 in a row of the year 2020; expected a day"):
+        measure(study_of(root, OUTCOME, EXPOSED))

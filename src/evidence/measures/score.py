@@ -316,6 +316,7 @@ def _with_clocks(
     day = frame["date"]
     if not pd.api.types.is_datetime64_any_dtype(day):
         return frame
+    _check_year(frame)
     by = [entity, "date"]
     parts = [encode(frame[name]) for name in by]
     rows, combinations = cross(parts)
@@ -332,6 +333,22 @@ def _with_clocks(
     return frame.assign(
         **{name: v.to_numpy()[rows] for name, v in clocks.items() if name not in frame}
     )
+
+
+def _check_year(frame: pd.DataFrame) -> None:
+    """Refuse a year that is not that of its day, nor one beside it."""
+    if "year" not in frame or not pd.api.types.is_numeric_dtype(frame["year"]):
+        return
+    pairs = list_distinct(frame, ["date", "year"]).dropna()
+    apart = pairs[(pairs["date"].dt.year - pairs["year"]).abs() > 1]
+    if not apart.empty:
+        day, year = apart["date"].iloc[0].date(), apart["year"].iloc[0]
+        raise MeasureError(
+            "column 'date'",
+            seen=f"{day} in a row of the year {year:.0f}",
+            expected="a day of that year, or of one beside it",
+            do="Mend the day, the year, or 'format' of the column in the source record.",
+        )
 
 
 def _clocks_in(frame: pd.DataFrame) -> list[str]:
