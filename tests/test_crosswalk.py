@@ -490,3 +490,11 @@ def test_a_country_is_added_by_data_alone(tmp_path: Path) -> None:
     )
     measured = measure(study_of(root, OUTCOME, exposed, exposure="grievance"))
     assert measured.items_left_out == ("grievance_committee_members",)
+
+
+def test_a_question_that_a_file_puts_under_another_point_is_told() -> None:
+    rows = ask(f"{NAMES} point", ("a", 2020, "KHM", "N9", 1, "wages"))
+    mapped = _map(rows)
+    assert mapped.contradicted == ("N9",)
+    assert mapped.data[["item", "point"]].to_numpy().tolist() == [["minutes", "dialogue"]]
+    assert _map(rows.assign(point="dialogue")).contradicted == ()

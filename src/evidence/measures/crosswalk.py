@@ -38,17 +38,27 @@ class Answers:
     of the day; missing: unanswered), ``finding_fixed`` (yardstick; missing also where
     the recorded answer cannot be judged again), ``common`` (flag: the item was asked
     in every version and mode). ``unknown`` lists codes that the crosswalk does not
-    know, ``rejudged`` the items judged again and ``unjudged`` those that cannot be;
+    know, ``contradicted`` those that a file puts under another point than the crosswalk,
+    ``rejudged`` the items judged again and ``unjudged`` those that cannot be;
     ``yardstick`` is the day whose law is the fixed one, empty where no law changed.
     ``steps`` counts rows on the way.
     """
 
     data: pd.DataFrame
     unknown: tuple[str, ...]
+    contradicted: tuple[str, ...]
     rejudged: tuple[str, ...]
     unjudged: tuple[str, ...]
     yardstick: str
     steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubts:
+    """Codes met on the way that the crosswalk does not know, or knows otherwise."""
+
+    unknown: set[str]
+    contradicted: set[str]
 
 
 def map_answers(
@@ -102,8 +112,8 @@ def map_tables(
         As ``map_answers``.
     """
     steps = [("answers", sum(len(table) for table, _ in tables), "rows of answers")]
-    unknown: set[str] = set()
-    parts = [_map_table(table, pack, keys, unknown) for table, pack in tables]
+    doubts = _Doubts(set(), set())
+    parts = [_map_table(table, pack, keys, doubts) for table, pack in tables]
     frame = parts[0]
     if len(parts) > 1:
         frame = CodedFrame(pd.concat([part.data for part in parts], ignore_index=True))
@@ -117,7 +127,15 @@ def map_tables(
     frame.put("common", mark_common(frame, keys[1]), "bool")
     fixed, rejudged, unjudged, day = judge_again(frame, laws)
     data = frame.data.assign(finding_fixed=fixed)
-    return Answers(data, tuple(sorted(unknown)), rejudged, unjudged, day, tuple(steps))
+    return Answers(
+        data,
+        unknown=tuple(sorted(doubts.unknown)),
+        contradicted=tuple(sorted(doubts.contradicted)),
+        rejudged=rejudged,
+        unjudged=unjudged,
+        yardstick=day,
+        steps=tuple(steps),
+    )
 
 
 def is_finding(kind: object) -> bool:
@@ -171,7 +189,7 @@ def check_keys(data: pd.DataFrame, keys: list[str], where: str) -> None:
 
 
 def _map_table(
-    answers: pd.DataFrame, pack: Questionnaire | None, keys: list[str], unknown: set[str]
+    answers: pd.DataFrame, pack: Questionnaire | None, keys: list[str], doubts: _Doubts
 ) -> CodedFrame:
     data = answers.copy(deep=False)
     if "date" in data and not pd.api.types.is_datetime64_any_dtype(data["date"]):
@@ -192,7 +210,7 @@ def _map_table(
         if not counts.all():
             frame = frame.keep(counts[kind.codes])
     rows, few = frame.distinct(*_ASKED)
-    _map_questions(few, pack, unknown)
+    _map_questions(few, pack, doubts)
     for name in _MAPPED:
         column = few.column(name)
         told = "bool" if name == "critical" else "str"
@@ -206,19 +224,38 @@ _ASKED = (
 _MAPPED = ("question", "version", "mode", "item", "point", "cluster", "critical")
 
 
-def _map_questions(few: CodedFrame, pack: Questionnaire | None, unknown: set[str]) -> None:
+def _map_questions(few: CodedFrame, pack: Questionnaire | None, doubts: _Doubts) -> None:
     """Map each distinct way in which a question was asked."""
     few.put("question", relabel(_spell_code, few.column("question")))
     _put_versions(few, pack)
     known = {q.id: q for q in pack.questions} if pack else {}
     point = _spelled_points(few, pack)
-    few.put("item", _items(few, pack, point, unknown))
+    few.put("item", _items(few, pack, point, doubts))
+    _find_contradictions(few, point, known, pack, doubts)
     few.put(
         "point",
         relabel(lambda i, p: known[i].point if i in known else p, few.column("item"), point),
     )
     few.put("cluster", _clusters(few, pack))
     few.put("critical", _critical(few, known), "bool")
+
+
+def _find_contradictions(
+    few: CodedFrame,
+    point: Coded,
+    known: dict[str, Question],
+    pack: Questionnaire | None,
+    doubts: _Doubts,
+) -> None:
+    """Find questions that a file puts under another of the pack's points."""
+    points = {p.id for p in pack.points} if pack else set()
+
+    def differ(code: str, item: str, told: str) -> bool:
+        if item in known and told in points and known[item].point != told:
+            doubts.contradicted.add(code)
+        return True
+
+    relabel(differ, few.column("question"), few.column("item"), point)
 
 
 def _spell_code(code: Any) -> str:
@@ -279,7 +316,7 @@ def _version_of(pack: Questionnaire | None, country: str, day: str) -> str:
     return max(begun, key=lambda v: (v.first_day, bool(v.countries))).id if begun else ""
 
 
-def _items(frame: CodedFrame, pack: Questionnaire | None, point: Coded, unknown: set[str]) -> Coded:
+def _items(frame: CodedFrame, pack: Questionnaire | None, point: Coded, doubts: _Doubts) -> Coded:
     codes = _codes(pack) if pack else {}
     points = {p.id for p in pack.points} if pack else set()
     listed = bool(pack and pack.questions)
@@ -289,7 +326,7 @@ def _items(frame: CodedFrame, pack: Questionnaire | None, point: Coded, unknown:
             if fits(country, version, mode):
                 return item
         if listed:
-            unknown.add(code)
+            doubts.unknown.add(code)
         apart = point in points and not code.startswith(f"{point}.")
         return f"{point}.{code}" if apart else code
 

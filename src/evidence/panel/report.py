@@ -199,12 +199,20 @@ def _judge_last_period(panel: Panel) -> tuple[str, str, str]:
 
 def _judge_crosswalk(answers: Answers) -> tuple[str, str, str]:
     question = "Does the crosswalk know the questions?"
-    if not answers.unknown:
+    told, share = [], 0.0
+    if answers.unknown:
+        share = float(answers.data["question"].isin(answers.unknown).mean())
+        named = f"{len(answers.unknown)} codes unknown, {100 * share:.1f} per cent of the answers"
+        told.append(f"{named}: {_name_some(answers.unknown)}")
+    if answers.contradicted:
+        told.append(f"put under another point by a file: {_name_some(answers.contradicted)}")
+    if not told:
         return "good", question, "all of them"
-    share = float(answers.data["question"].isin(answers.unknown).mean())
-    seen = f"{len(answers.unknown)} codes unknown, {100 * share:.1f} per cent of the answers: "
-    seen += ", ".join(answers.unknown[:5]) + (" …" if len(answers.unknown) > 5 else "")
-    return "stop" if share > MOST_UNKNOWN else "look", question, seen
+    return "stop" if share > MOST_UNKNOWN else "look", question, "; ".join(told)
+
+
+def _name_some(codes: tuple[str, ...]) -> str:
+    return ", ".join(codes[:5]) + (" …" if len(codes) > 5 else "")
 
 
 def _judge_instrument(answers: Answers) -> tuple[str, str, str]:
