@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
+import string
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -30,8 +32,8 @@ from evidence.sources.identity import (
     review_register,
 )
 from evidence.sources.identity.keys import (
-    _COUNTRIES,
     check_character,
+    is_country,
     is_provisional,
     make_key,
     split_key,
@@ -650,7 +652,8 @@ def _list_real(codes: dict[str, str]) -> Register:
 def _code_all() -> dict[str, str]:
     """Give every spelling of a country in the lists a code; which one is of no effect."""
     names = sorted(set(pd.read_csv(LISTS, dtype=str, keep_default_na=False)["country"]))
-    codes = [code for code in _COUNTRIES.split() if code not in COUNTRIES.values()]
+    spelled = map("".join, itertools.product(string.ascii_uppercase, repeat=3))
+    codes = (code for code in spelled if is_country(code) and code not in COUNTRIES.values())
     return dict(zip(names, codes, strict=False)) | COUNTRIES
 
 

@@ -31,13 +31,12 @@ class Tables:
     """A study's tables by their kind, with the packs that tell how to read them.
 
     ``frames`` are the tables a unit and period, by name; ``workers`` has a row a
-    worker, ``plans`` one a remediation that a unit reports.
+    worker.
     """
 
     frames: list[tuple[str, pd.DataFrame]]
     answers: Answers | None
     workers: pd.DataFrame | None
-    plans: pd.DataFrame | None
     questionnaires: tuple[Questionnaire, ...]
     sectors: tuple[Sector, ...]
     case: dict[str, str]

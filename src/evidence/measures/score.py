@@ -111,7 +111,7 @@ def _sort_tables(study: Study, snapshots: tuple[Snapshot, ...]) -> Tables:
     keys = [study.entity.name, study.time.name]
     frames: list[tuple[str, pd.DataFrame]] = []
     asked: list[tuple[pd.DataFrame, Questionnaire | None]] = []
-    workers, plans, questionnaires = [], [], {}
+    workers, questionnaires = [], {}
     enrolled = follow(snapshots, keys[0], "enrolled")
     enrolled = {unit: day for unit, day in enrolled.items() if isinstance(day, pd.Timestamp)}
     for snapshot in snapshots:
@@ -125,7 +125,7 @@ def _sort_tables(study: Study, snapshots: tuple[Snapshot, ...]) -> Tables:
                 frames += [] if asked else [(ANSWERS, pd.DataFrame())]
                 asked.append((_with_country(frame, snapshots, snapshot, keys[0]), pack))
             elif "remediated" in columns:
-                plans.append(frame)
+                continue
             elif "worker" in table.key and keys[0] != "worker":
                 workers.append(frame)
             else:
@@ -134,7 +134,6 @@ def _sort_tables(study: Study, snapshots: tuple[Snapshot, ...]) -> Tables:
         frames=frames,
         answers=map_tables(asked, _laws(study, asked), keys) if asked else None,
         workers=pd.concat(workers, ignore_index=True) if workers else None,
-        plans=pd.concat(plans, ignore_index=True) if plans else None,
         questionnaires=tuple(questionnaires.values()),
         sectors=_list_sectors(study),
         case=dict(snapshots[0].case) if snapshots else {},

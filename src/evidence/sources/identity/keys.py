@@ -11,24 +11,11 @@ from __future__ import annotations
 import hashlib
 import re
 
+from evidence.language import find_territory
+
 _CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*"
 _KEY = re.compile(r"([A-Z]{3})-([0-9]{5,})-([0-9A-Z])")
 _PROVISIONAL = "NEW"
-# ISO 3166-1 alpha-3, the 249 codes officially assigned.
-_COUNTRIES = (
-    "ABW AFG AGO AIA ALA ALB AND ARE ARG ARM ASM ATA ATF ATG AUS AUT AZE BDI BEL BEN BES "
-    "BFA BGD BGR BHR BHS BIH BLM BLR BLZ BMU BOL BRA BRB BRN BTN BVT BWA CAF CAN CCK CHE CHL "
-    "CHN CIV CMR COD COG COK COL COM CPV CRI CUB CUW CXR CYM CYP CZE DEU DJI DMA DNK DOM DZA "
-    "ECU EGY ERI ESH ESP EST ETH FIN FJI FLK FRA FRO FSM GAB GBR GEO GGY GHA GIB GIN GLP GMB "
-    "GNB GNQ GRC GRD GRL GTM GUF GUM GUY HKG HMD HND HRV HTI HUN IDN IMN IND IOT IRL IRN IRQ "
-    "ISL ISR ITA JAM JEY JOR JPN KAZ KEN KGZ KHM KIR KNA KOR KWT LAO LBN LBR LBY LCA LIE LKA "
-    "LSO LTU LUX LVA MAC MAF MAR MCO MDA MDG MDV MEX MHL MKD MLI MLT MMR MNE MNG MNP MOZ MRT "
-    "MSR MTQ MUS MWI MYS MYT NAM NCL NER NFK NGA NIC NIU NLD NOR NPL NRU NZL OMN PAK PAN PCN "
-    "PER PHL PLW PNG POL PRI PRK PRT PRY PSE PYF QAT REU ROU RUS RWA SAU SDN SEN SGP SGS SHN "
-    "SJM SLB SLE SLV SMR SOM SPM SRB SSD STP SUR SVK SVN SWE SWZ SXM SYC SYR TCA TCD TGO THA "
-    "TJK TKL TKM TLS TON TTO TUN TUR TUV TWN TZA UGA UKR UMI URY USA UZB VAT VCT VEN VGB VIR "
-    "VNM VUT WLF WSM YEM ZAF ZMB ZWE"
-)
 
 
 def check_character(text: str) -> str:
@@ -84,7 +71,7 @@ def provisional_key(country: str, *content: str) -> str:
 
 def is_country(code: str) -> bool:
     """Tell whether a text is an ISO 3166-1 alpha-3 code."""
-    return len(code) == 3 and code in _COUNTRIES.split()
+    return len(code) == 3 and find_territory(code) == code
 
 
 def is_provisional(key: str) -> bool:

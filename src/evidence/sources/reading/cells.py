@@ -157,11 +157,6 @@ def clean_name(name: object) -> str:
     return unicodedata.normalize("NFC", str(name).strip().strip(_INVISIBLE).strip())
 
 
-def wanted_names(table: Table) -> frozenset[str]:
-    """List every name under which a declared column may stand in a file."""
-    return frozenset(clean_name(n) for c in table.columns for n in c.raw_names)
-
-
 def find_columns(names: Sequence[str], table: Table) -> dict[str, str]:
     """Find each declared column in a header: house name → the file's name."""
     held = set(names)
