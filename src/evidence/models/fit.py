@@ -19,10 +19,10 @@ from linearmodels.panel.utility import AbsorbingEffectError
 from scipy import stats
 
 from evidence.errors import ModelError, PanelError
+from evidence.models.design import CONF_LEVEL
 from evidence.panel import Panel, cluster_column, select_sample, within_share
 from evidence.study import LEVELS, Specification, Study
 
-CONF_LEVEL = 0.95
 FEW_CLUSTERS = 30
 NO_CHANGE = 1e-10
 _CONSTANT = "(constant)"
