@@ -25,6 +25,8 @@ _DESIGNS = {
     "between": "between",
     "random_effects": "random",
     "fixed_effects": "within",
+    "first_differences": "within",
+    "mundlak": "within",
 }
 LOG_POINTS = "log points"
 _VERY_FEW_CLUSTERS = 6
@@ -298,7 +300,8 @@ def _facts(row: pd.Series, spec: Specification, carrying: int | None) -> dict[st
         "reason": "" if pd.isna(row["reason"]) else str(row["reason"]),
         "grade": grade(
             design=design,
-            two_way=set(spec.effects) == {"entity", "time"},
+            two_way="entity" in spec.effects
+            and any("time" in effect.split(":") for effect in spec.effects),
             direction=direction,
             n_clusters=clusters,
             n_carrying=carrying,

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from evidence.models.adoption import estimate_adoption, find_cohorts, list_effects
+from evidence.models.bootstrap import Bootstrapped, bootstrap_wild, draw_statistics
+from evidence.models.clusters import ClusterMoments, collect_moments, count_effective, jackknife
+from evidence.models.counts import estimate_fractional, estimate_poisson
+from evidence.models.curve import Curve, draw_curve, leave_out
 from evidence.models.design import (
     CONF_LEVEL,
     Design,
@@ -9,29 +14,114 @@ from evidence.models.design import (
     Estimates,
     tabulate_estimates,
 )
+from evidence.models.diagnostics import (
+    AttritionWeights,
+    Bounds,
+    Influence,
+    assess_missingness,
+    assess_power,
+    bound_attrition,
+    find_detectable,
+    measure_collinearity,
+    measure_influence,
+    measure_overlap,
+    plan_std_error,
+    weigh_attrition,
+)
+from evidence.models.durations import (
+    Spells,
+    estimate_cox,
+    estimate_interval_censored,
+    estimate_survival,
+    make_spells,
+)
+from evidence.models.dynamic import estimate_dynamic
+from evidence.models.families import adjust_p_values, index_outcomes, step_down, weigh_outcomes
+from evidence.models.few_clusters import FEW_CLUSTERS
 from evidence.models.fit import (
     COLUMNS,
-    FEW_CLUSTERS,
     Fit,
     fit,
     fit_specifications,
-    guard_level,
+    list_diagnostics,
     list_estimates,
     list_within_shares,
 )
+from evidence.models.least_squares import estimate_least_squares
+from evidence.models.level import guard_level
+from evidence.models.linear import (
+    estimate_between,
+    estimate_first_differences,
+    estimate_mundlak,
+    estimate_random_effects,
+)
+from evidence.models.randomisation import Randomised, RandomisedInterval, invert_test, randomise
+from evidence.models.sensitivity import Sensitivity, bound_violations, decompose_twfe
+from evidence.models.streaming import estimate_streamed
 
 __all__ = [
     "COLUMNS",
     "CONF_LEVEL",
     "FEW_CLUSTERS",
+    "AttritionWeights",
+    "Bootstrapped",
+    "Bounds",
+    "ClusterMoments",
+    "Curve",
     "Design",
     "Diagnostic",
     "Estimates",
     "Fit",
+    "Influence",
+    "Randomised",
+    "RandomisedInterval",
+    "Sensitivity",
+    "Spells",
+    "adjust_p_values",
+    "assess_missingness",
+    "assess_power",
+    "bootstrap_wild",
+    "bound_attrition",
+    "bound_violations",
+    "collect_moments",
+    "count_effective",
+    "decompose_twfe",
+    "draw_curve",
+    "draw_statistics",
+    "estimate_adoption",
+    "estimate_between",
+    "estimate_cox",
+    "estimate_dynamic",
+    "estimate_first_differences",
+    "estimate_fractional",
+    "estimate_interval_censored",
+    "estimate_least_squares",
+    "estimate_mundlak",
+    "estimate_poisson",
+    "estimate_random_effects",
+    "estimate_streamed",
+    "estimate_survival",
+    "find_cohorts",
+    "find_detectable",
     "fit",
     "fit_specifications",
     "guard_level",
+    "index_outcomes",
+    "invert_test",
+    "jackknife",
+    "leave_out",
+    "list_diagnostics",
+    "list_effects",
     "list_estimates",
     "list_within_shares",
+    "make_spells",
+    "measure_collinearity",
+    "measure_influence",
+    "measure_overlap",
+    "plan_std_error",
+    "randomise",
+    "step_down",
     "tabulate_estimates",
+    "weigh_attrition",
+    "weigh_outcomes",
 ]

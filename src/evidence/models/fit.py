@@ -1,33 +1,31 @@
 """A panel and a specification become a ``Fit``: estimates with their inference.
 
-linearmodels estimates; this room sees to it that the inference is never finer than
-the exposure's level of variation, and names the convention that it used.
+The room's door for studies: it sees to it that the inference is never finer than the
+exposure's level of variation, and names the convention that was used.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from linearmodels.panel import BetweenOLS, PanelOLS, PooledOLS, RandomEffects
-from linearmodels.panel.utility import AbsorbingEffectError
-from scipy import stats
 
-from evidence.errors import ModelError, PanelError
-from evidence.models.design import CONF_LEVEL
-from evidence.panel import Panel, cluster_column, select_sample, within_share
-from evidence.study import LEVELS, Specification, Study
-
-FEW_CLUSTERS = 30
-NO_CHANGE = 1e-10
-_CONSTANT = "(constant)"
-_MOST_TURNS = 1000
-_STILL = 1e-12
+from evidence.errors import ModelError
+from evidence.models.absorb import absorb, code_effects
+from evidence.models.design import Diagnostic, Estimates, tabulate_estimates
+from evidence.models.estimators import LINEAR, choose_estimator, make_design
+from evidence.models.few_clusters import infer
+from evidence.models.level import (
+    count_carriers,
+    count_contributors,
+    count_treated,
+    find_clusters,
+    guard_level,
+)
+from evidence.models.solve import NO_CHANGE
+from evidence.panel import Panel, select_sample, within_share
+from evidence.study import Specification, Study
 
 COLUMNS = (
     "analysis", "case", "specification", "estimator", "outcome", "term", "estimate",
@@ -47,7 +45,8 @@ class Fit:
     share of its variance within entities. ``periods`` are the first and last time.
     ``carriers`` maps exposure → the least count of clusters on any side of the
     comparison (treated, untreated, moving); ``contributors`` the same of protected
-    units, or None where the study has no variable that names them.
+    units, or None where the study has no variable that names them. ``diagnostics`` are
+    checks as values, each with the reason where it does not apply.
     """
 
     specification: Specification
@@ -58,15 +57,7 @@ class Fit:
     ledger: pd.DataFrame
     carriers: dict[str, int]
     contributors: dict[str, int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Inference:
-    level: str
-    cov_type: str
-    small_sample: str
-    n_clusters: int | None
-    df: float
+    diagnostics: tuple[Diagnostic, ...]
 
 
 def fit(panel: Panel, specification: str, *, case: str = "all") -> Fit:
@@ -92,27 +83,23 @@ def fit(panel: Panel, specification: str, *, case: str = "all") -> Fit:
     spec = panel.study.specification(specification)
     level = guard_level(panel.study, spec)
     sample = select_sample(panel, spec)
-    absorbed = _absorbed(sample.data, spec)
+    absorbed = _find_absorbed(sample, spec)
     _check_controls(panel.study, spec, absorbed)
     used = [name for name in spec.regressors if name not in absorbed]
-    estimates = (
-        _estimate(sample, spec, used, level)
-        if any(name in used for name in spec.exposures)
-        else pd.DataFrame(columns=["term"])
-    )
-    frame = _complete(sample, spec, case, level, estimates, absorbed)
+    told = [name for name in spec.exposures if name in used]
+    estimates, table = _estimate(sample, spec, used, level) if told else (None, _nothing())
     time = sample.data.index.get_level_values("time")
     shares = {name: within_share(sample.data, name) for name in spec.exposures}
-    periods = (int(time.min()), int(time.max()))
     return Fit(
         specification=spec,
         case=case,
-        estimates=frame,
+        estimates=_complete(sample, spec, case, level, table, absorbed),
         within_share=shares,
-        periods=periods,
+        periods=(int(time.min()), int(time.max())),
         ledger=sample.ledger,
-        carriers=_count_carriers(sample, spec, level) if level else {},
-        contributors=_count_contributors(sample, spec),
+        carriers=count_carriers(sample, spec, level),
+        contributors=count_contributors(sample, spec),
+        diagnostics=estimates.diagnostics if estimates else (),
     )
 
 
@@ -144,40 +131,38 @@ def list_within_shares(fits: tuple[Fit, ...]) -> pd.DataFrame:
     return pd.DataFrame(shares).T.rename_axis("specification").round(3)
 
 
-def guard_level(study: Study, spec: Specification) -> str:
-    """Decide the level of inference: the exposure's own, or a coarser one.
-
-    Raises
-    ------
-    ModelError
-        Where the specification asks for a level finer than an exposure's.
-    """
-    if spec.role == "replication":
-        return ""
-    rank = {name: LEVELS.index(name) for name in LEVELS}
-    declared = [study.variable(name).level for name in spec.exposures]
-    needed = max([study.entity.level, *declared], key=lambda name: rank[name])
-    if needed == "factory-cycle":
-        needed = "factory"
-    asked = spec.clusters or needed
-    if rank[asked] < rank[needed]:
-        raise ModelError(
-            f"{study.path.name}: specification '{spec.id}', clusters",
-            seen=f"'{asked}', finer than the level at which {', '.join(spec.exposures)} varies",
-            expected=f"'{needed}' or coarser",
-            do="Remove 'clusters' or name a coarser level: a value copied to many rows "
-            "is still one value, and its standard error must not shrink.",
-        )
-    return asked
+def list_diagnostics(fits: tuple[Fit, ...]) -> pd.DataFrame:
+    """List the checks of each specification: value, p-value, or why they do not apply."""
+    rows = [
+        {"specification": fit.specification.id, "check": check.name, "value": check.value,
+         "df": check.df, "p_value": check.p_value, "reason": check.reason}
+        for fit in fits
+        for check in fit.diagnostics
+    ]  # fmt: skip
+    columns = ["specification", "check", "value", "df", "p_value", "reason"]
+    return pd.DataFrame(rows, columns=columns).set_index(["specification", "check"])
 
 
-def _absorbed(data: pd.DataFrame, spec: Specification) -> dict[str, str]:
+def _nothing() -> pd.DataFrame:
+    return pd.DataFrame(columns=["term"])
+
+
+def _find_absorbed(sample: Panel, spec: Specification) -> dict[str, str]:
     """Say which regressors have nothing left to estimate from, and why."""
+    data = sample.data
+    names = list(spec.regressors)
+    columns = data[names].to_numpy(dtype="float64")
+    spread = ((columns - columns.mean(axis=0)) ** 2).sum(axis=0)
+    left = spread
+    if spec.estimator == "fixed_effects":
+        design = make_design(sample, spec, names, None)
+        inside = absorb(columns, code_effects(design.effects), where=design.where)
+        left = (inside**2).sum(axis=0)
     gone = {}
-    for name in spec.regressors:
+    for name, rest, whole in zip(names, left, spread, strict=True):
         if data[name].nunique() < 2:
             gone[name] = f"{name} has one and the same value in every row of the sample"
-        elif spec.estimator != "fixed_effects" or _varies(data, name, spec):
+        elif rest / whole >= NO_CHANGE:
             continue
         elif "entity" in spec.effects and within_share(data, name) < NO_CHANGE:
             gone[name] = f"{name} never changes within an entity: its within share is 0"
@@ -197,244 +182,35 @@ def _check_controls(study: Study, spec: Specification, absorbed: dict[str, str])
             )
 
 
-def _estimate(sample: Panel, spec: Specification, used: list[str], level: str) -> pd.DataFrame:
-    data = sample.data
-    outcome = _outcome(sample, spec)
-    exog = _design(data, spec, used)
-    if spec.role == "replication":
-        result = _call(sample, spec, outcome, exog, {"cov_type": "unadjusted"})
-        inference = _Inference("", "unadjusted", "n/(n-k)", None, float(result.df_resid))
-        return _tidy(sample, spec, used, result.params, result.std_errors, inference)
-    clusters = _clusters(sample, spec, level)
-    groups = int(clusters.nunique())
-    if groups < 2:
-        raise ModelError(
-            f"{sample.study.path.name}: specification '{spec.id}'",
-            seen=f"a single {level} to cluster on",
-            expected="two or more",
-            do="Add data of other units; from a single one nothing can be inferred.",
-        )
-    options = _clustered(spec, clusters)
-    result = _call(sample, spec, outcome, exog, options)
-    if groups < FEW_CLUSTERS:
-        errors = _jackknife(sample, spec, used, clusters, result.params)
-        inference = _Inference(level, "CR3", "jackknife", groups, groups - 1)
+def _estimate(
+    sample: Panel, spec: Specification, used: list[str], level: str
+) -> tuple[Estimates, pd.DataFrame]:
+    clusters = find_clusters(sample, spec, level) if level else None
+    design = make_design(sample, spec, used, clusters)
+    estimator = choose_estimator(spec)
+    if level:
+        estimates, table = infer(design, estimator, linear=spec.estimator in LINEAR)
     else:
-        errors = result.std_errors * _nested_factor(data, spec, exog, clusters)
-        inference = _Inference(level, "CR1", "fixest", groups, groups - 1)
-    return _tidy(sample, spec, used, result.params, errors, inference)
-
-
-def _outcome(sample: Panel, spec: Specification) -> pd.Series:
-    outcome = sample.data[spec.outcome].astype("float64")
-    if outcome.nunique() < 2:
-        raise ModelError(
-            f"{sample.study.path.name}: specification '{spec.id}', outcome",
-            seen=f"{spec.outcome} has one and the same value in every row",
-            expected="an outcome that varies",
-            do="Look at the raw file, or choose another outcome.",
+        estimates = estimator(design)
+        table = tabulate_estimates(estimates).assign(
+            cov_type=estimates.cov_type, small_sample=estimates.small_sample, reason=""
         )
-    return outcome
+    table = table.assign(nobs=estimates.nobs, n_clusters=estimates.n_clusters)
+    return estimates, _silence(table, count_carriers(sample, spec, level), level)
 
 
-def _clusters(sample: Panel, spec: Specification, level: str) -> pd.Series:
-    name = cluster_column(sample.study, level)
-    clusters = sample.data[name]
-    if clusters.isna().any():
-        raise ModelError(
-            f"{sample.study.path.name}: specification '{spec.id}'",
-            seen=f"{int(clusters.isna().sum())} rows without {name}",
-            expected=f"a {level} for every row, because inference is clustered there",
-            do="Complete the column in the raw file, or cluster at another level.",
-        )
-    return clusters.rename("clusters")
-
-
-def _design(data: pd.DataFrame, spec: Specification, used: list[str]) -> pd.DataFrame:
-    """Build the regressors: absorbed effects stay out, others come as dummies.
-
-    Each is centred, which no slope feels: linearmodels loses all digits of a regressor
-    whose mean is large against its spread.
-    """
-    exog = data[used].astype("float64")
-    exog = exog - exog.mean()
-    if spec.estimator != "fixed_effects":
-        exog[_CONSTANT] = 1.0
-        if "time" in spec.effects:
-            time = data.index.get_level_values("time")
-            dummies = pd.get_dummies(time, prefix="(time", drop_first=True, dtype=float)
-            exog = exog.join(dummies.set_index(exog.index))
-    return exog
-
-
-def _runner(spec: Specification) -> Callable[..., Any]:
-    if spec.estimator == "fixed_effects":
-        effects = {f"{name}_effects": True for name in spec.effects}
-        return lambda outcome, exog, options: PanelOLS(outcome, exog, **effects).fit(**options)
-    model = {"pooled_ols": PooledOLS, "between": BetweenOLS, "random_effects": RandomEffects}
-    chosen = model[spec.estimator]
-    return lambda outcome, exog, options: chosen(outcome, exog).fit(**options)
-
-
-def _clustered(spec: Specification, clusters: pd.Series) -> dict[str, Any]:
-    codes = pd.DataFrame({"clusters": pd.factorize(clusters)[0]}, index=clusters.index)
-    options = {"cov_type": "clustered", "clusters": codes, "group_debias": True}
-    if spec.estimator == "fixed_effects":
-        options |= {"auto_df": False, "count_effects": False}
-    return options
-
-
-def _nested_factor(
-    data: pd.DataFrame, spec: Specification, exog: pd.DataFrame, clusters: pd.Series
-) -> float:
-    """Correct linearmodels' n−K to fixest's n−k, where k counts effects not nested."""
-    if spec.estimator != "fixed_effects":
-        return 1.0
-    n, k = exog.shape
-    counted = k
-    if "entity" in spec.effects:
-        entities = clusters.groupby(level="entity")
-        nested = bool((entities.nunique() == 1).all())
-        counted += 1 if nested else entities.ngroups
-    if "time" in spec.effects:
-        periods = data.index.get_level_values("time").nunique()
-        counted += periods - 1 if "entity" in spec.effects else periods
-    return float(np.sqrt((n - k) / (n - counted)))
-
-
-def _jackknife(
-    sample: Panel, spec: Specification, used: list[str], clusters: pd.Series, estimate: pd.Series
-) -> pd.Series:
-    """Leave each cluster out in turn; a term that one of them alone carries gets none."""
-    deviations = []
-    for unit in clusters.unique():
-        rest = replace(sample, data=sample.data[clusters != unit])
-        usable = [name for name in used if _varies(rest.data, name, spec)]
-        outcome, exog = _outcome(rest, spec), _design(rest.data, spec, usable)
-        result = _call(rest, spec, outcome, exog, {"cov_type": "unadjusted"})
-        deviations.append(result.params.reindex(used) - estimate[used])
-    groups = len(deviations)
-    total = (pd.DataFrame(deviations) ** 2).sum(skipna=False)
-    errors: pd.Series = np.sqrt(total * (groups - 1) / groups)
-    return errors
-
-
-def _varies(data: pd.DataFrame, name: str, spec: Specification) -> bool:
-    """Tell whether a regressor has anything left once the design's effects are out."""
-    values = data[name].astype("float64")
-    spread = float(((values - values.mean()) ** 2).sum())
-    return spread > 0 and float((_left(values, spec) ** 2).sum()) / spread >= NO_CHANGE
-
-
-def _left(values: pd.Series, spec: Specification) -> npt.NDArray[np.float64]:
-    """Take the absorbed effects out of a variable, by turns until nothing changes."""
-    left = (values - values.mean()).to_numpy()
-    if spec.estimator != "fixed_effects":
-        return left
-    codes = [pd.factorize(values.index.get_level_values(name))[0] for name in spec.effects]
-    for _ in range(_MOST_TURNS):
-        before = left
-        for code in codes:
-            left = left - (np.bincount(code, left) / np.bincount(code))[code]
-        if len(codes) < 2 or float(np.abs(left - before).max()) < _STILL:
-            break
-    return left
-
-
-def _call(
-    sample: Panel,
-    spec: Specification,
-    outcome: pd.Series,
-    exog: pd.DataFrame,
-    options: dict[str, Any],
-) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            return _runner(spec)(outcome, exog, options)
-        except (
-            ValueError, ZeroDivisionError, np.linalg.LinAlgError, UserWarning, AbsorbingEffectError
-        ) as error:  # fmt: skip
-            first = str(error).strip().splitlines()[0] if str(error).strip() else "no reason"
-            raise ModelError(
-                f"{sample.study.path.name}: specification '{spec.id}'",
-                seen=f"{len(exog)} rows and {', '.join(exog.columns)} ({first})",
-                expected="more rows than regressors, and none a combination of others",
-                do="Take one of the regressors out, or widen the sample.",
-            ) from error
-
-
-def _tidy(
-    sample: Panel,
-    spec: Specification,
-    used: list[str],
-    params: pd.Series,
-    errors: pd.Series,
-    inference: _Inference,
-) -> pd.DataFrame:
-    table = pd.DataFrame({"estimate": params, "std_error": errors}).loc[used]
-    table["statistic"] = table["estimate"] / table["std_error"]
-    table["p_value"] = 2 * stats.t.sf(table["statistic"].abs(), inference.df)
-    reach = stats.t.ppf((1 + CONF_LEVEL) / 2, inference.df) * table["std_error"]
-    table["conf_low"] = table["estimate"] - reach
-    table["conf_high"] = table["estimate"] + reach
-    table["conf_level"] = CONF_LEVEL
-    table["cov_type"] = inference.cov_type
-    table["small_sample"] = inference.small_sample
-    table["reason"] = ""
-    table["n_clusters"] = inference.n_clusters
-    table["n_treated_clusters"] = pd.Series(_count_treated(sample, spec, inference.level))
-    no_test = ["std_error", "statistic", "p_value", "conf_low", "conf_high"]
-    carriers = _count_carriers(sample, spec, inference.level) if inference.level else {}
+def _silence(table: pd.DataFrame, carriers: dict[str, int], level: str) -> pd.DataFrame:
+    """Take the inference from a term that fewer than two clusters carry."""
+    numbers = ["std_error", "statistic", "p_value", "conf_low", "conf_high"]
     for name, count in carriers.items():
-        if name in table.index and count < 2:
-            table.loc[name, no_test] = np.nan
-            table.loc[name, "reason"] = (
-                f"fewer than two units of the level {inference.level} are treated, untreated "
+        rows = table["term"] == name
+        if count < 2:
+            table.loc[rows, numbers] = np.nan
+            table.loc[rows, "reason"] = (
+                f"fewer than two units of the level {level} are treated, untreated "
                 f"or change: no p-value and no interval"
             )
-    broken = table["std_error"].isna() & (table["reason"] == "")
-    table.loc[broken, "reason"] = "rests on a single cluster: no p-value and no interval"
-    return table.rename_axis("term").reset_index()
-
-
-def _count_treated(sample: Panel, spec: Specification, level: str) -> dict[str, int]:
-    """Count clusters that are ever treated, for 0/1 exposures."""
-    if not level:
-        return {}
-    clusters = sample.data[cluster_column(sample.study, level)]
-    values = {name: sample.data[name] for name in spec.exposures}
-    return {
-        name: int(clusters[value == 1].nunique())
-        for name, value in values.items()
-        if set(value.unique()) <= {0, 1}
-    }
-
-
-def _count_carriers(sample: Panel, spec: Specification, level: str) -> dict[str, int]:
-    units = sample.data[cluster_column(sample.study, level)]
-    return {name: _least_side(sample.data[name], units, spec) for name in spec.exposures}
-
-
-def _count_contributors(sample: Panel, spec: Specification) -> dict[str, int | None]:
-    try:
-        units = sample.data[cluster_column(sample.study, sample.provenance.protected_unit)]
-    except PanelError:
-        return dict.fromkeys(spec.exposures)
-    return {name: _least_side(sample.data[name], units, spec) for name in spec.exposures}
-
-
-def _least_side(values: pd.Series, units: pd.Series, spec: Specification) -> int:
-    """Count the units of the thinnest side of a comparison."""
-    values = values.astype("float64")
-    commonest = values.mode()[0]
-    sides = [units[values != commonest].nunique()]
-    if values.nunique() == 2:
-        sides.append(units[values == commonest].nunique())
-    if spec.estimator == "fixed_effects" and "entity" in spec.effects:
-        within = values - values.groupby(level="entity").transform("mean")
-        sides.append(units[within.abs() > _STILL * max(1.0, float(values.abs().max()))].nunique())
-    return int(min(sides))
+    return table
 
 
 def _complete(
@@ -457,7 +233,8 @@ def _complete(
         estimator=spec.estimator,
         outcome=spec.outcome,
         unit=sample.study.variable(spec.outcome).unit,
-        nobs=len(sample.data),
+        nobs=frame["nobs"].fillna(len(sample.data)) if "nobs" in frame else len(sample.data),
+        n_treated_clusters=frame["term"].map(count_treated(sample, spec, level)),
         n_entities=sample.n_entities,
         n_periods=sample.n_periods,
         level=level,

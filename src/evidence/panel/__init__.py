@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from evidence.panel.attrition import list_attrition, list_gaps
-from evidence.panel.build import Panel, build_panel, cluster_column, select_sample, within_share
+from evidence.panel.build import (
+    Panel,
+    build_panel,
+    cluster_column,
+    cross_effects,
+    select_sample,
+    within_share,
+)
 from evidence.panel.report import DataReport, report_data
 
 __all__ = [
@@ -11,6 +18,7 @@ __all__ = [
     "Panel",
     "build_panel",
     "cluster_column",
+    "cross_effects",
     "list_attrition",
     "list_gaps",
     "report_data",

@@ -109,15 +109,54 @@ def _drop_singletons(
         return data, steps
     while True:
         before = len(data)
-        for level in specification.effects:
-            seen = data.groupby(level=level)[specification.outcome].transform("size")
-            kept = data[seen > 1]
+        for effect in specification.effects:
+            seen = data.groupby(_label_effect(data, effect)).transform("size")
+            kept = data[(seen > 1).to_numpy()]
             if len(kept) < len(data):
-                step = f"{specification.id}: {level} seen once"
+                step = f"{specification.id}: {effect} seen once"
                 steps.append(_step(kept, step, "nothing to compare with"))
             data = kept
         if len(data) == before:
             return data, steps
+
+
+def cross_effects(panel: Panel, specification: Specification) -> pd.DataFrame:
+    """Lay out the labels of a specification's effects, a column each (rows of the panel).
+
+    ``entity`` and ``time`` are the panel's index, other names its cluster variables;
+    ``a:b`` has a level for every pair that occurs.
+
+    Raises
+    ------
+    PanelError
+        Where a row has no label.
+    """
+    data = panel.data
+    labels = {name: _label_effect(data, name) for name in specification.effects}
+    for name, column in labels.items():
+        missing = int((column.to_numpy() == -1).sum())
+        if missing:
+            raise PanelError(
+                f"{panel.study.path.name}: specification '{specification.id}', effects",
+                seen=f"{missing} rows without {name}",
+                expected="a value in every row",
+                do="Complete the column in the raw file, or do not absorb it.",
+            )
+    return pd.DataFrame(labels, index=data.index)
+
+
+def _label_effect(data: pd.DataFrame, effect: str) -> pd.Series:
+    """Code the levels of an effect, −1 where a part of it is missing."""
+    index = data.index
+    assert isinstance(index, pd.MultiIndex)
+    names = list(index.names)
+    codes = np.zeros(len(data), dtype=np.int64)
+    missing = np.zeros(len(data), dtype=bool)
+    for part in effect.split(":"):
+        own = index.codes[names.index(part)] if part in names else pd.factorize(data[part])[0]
+        missing |= own < 0
+        codes = codes * (int(own.max(initial=0)) + 1) + own
+    return pd.Series(np.where(missing, -1, pd.factorize(codes)[0]), index=index)
 
 
 def within_share(data: pd.DataFrame, column: str) -> float:

@@ -104,6 +104,8 @@ _EFFECTS: dict[str, set[str]] = {
     "between": set(),
     "random_effects": {"time"},
     "fixed_effects": {"entity", "time"},
+    "first_differences": {"time"},
+    "mundlak": {"time"},
 }
 
 
@@ -129,7 +131,7 @@ def _check_specification(study: Study, spec: Specification, number: int) -> None
                     expected="a variable with role outcome, exposure or control",
                     do="Choose another variable, or change its role in [[variables]].",
                 )
-    allowed = _EFFECTS[spec.estimator]
+    allowed = _list_effects(study, spec)
     odd = [name for name in spec.effects if name not in allowed or spec.effects.count(name) > 1]
     if odd or (spec.estimator == "fixed_effects" and not spec.effects):
         raise StudyError(
@@ -138,6 +140,15 @@ def _check_specification(study: Study, spec: Specification, number: int) -> None
             expected=f"{' and '.join(sorted(allowed)) or 'none'}, each at most once",
             do="Change 'effects' or 'estimator'.",
         )
+
+
+def _list_effects(study: Study, spec: Specification) -> set[str]:
+    """List the effects that an estimator can take: with fixed effects also cells of two."""
+    single = set(_EFFECTS[spec.estimator])
+    if spec.estimator != "fixed_effects":
+        return single
+    single |= {v.name for v in study.variables if v.role == "cluster"}
+    return single | {f"{one}:{other}" for one in single for other in single if one != other}
 
 
 def _check_notebook(study: Study, spec: Specification, number: int) -> None:

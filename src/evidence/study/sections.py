@@ -63,17 +63,20 @@ class Variable:
 class Specification:
     """One regression: who estimates what on what, and how it is inferred.
 
+    ``effects`` are ``entity``, ``time``, a cluster variable, or two of them as ``a:b``.
     ``clusters`` is a level of variation; empty means the level of the exposure.
     ``published`` cites the table that a replication reproduces.
     """
 
     id: Slug
     notebook: Text
-    estimator: Literal["pooled_ols", "between", "random_effects", "fixed_effects"]
+    estimator: Literal[
+        "pooled_ols", "between", "random_effects", "fixed_effects", "first_differences", "mundlak"
+    ]
     outcome: Slug
     exposure: Names
     controls: tuple[Slug, ...] = ()
-    effects: tuple[Literal["entity", "time"], ...] = ()
+    effects: tuple[Text, ...] = ()
     clusters: Literal[
         "", "worker", "line", "factory-cycle", "factory", "buyer", "sector", "country"
     ] = ""

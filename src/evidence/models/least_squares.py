@@ -1,0 +1,437 @@
+"""Least squares with any number of absorbed effects, and cluster-robust inference.
+
+One kernel: effects coded once, absorbed once a column, every coefficient from cross
+products, errors from grouped sums. linearmodels is the oracle of its tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from evidence.errors import ModelError
+from evidence.models.absorb import (
+    MOST_DIRECT,
+    Effects,
+    absorb,
+    code_effects,
+    code_labels,
+    find_singletons,
+)
+from evidence.models.conventions import (
+    SmallSample,
+    count_df,
+    count_parameters,
+    is_nested,
+    scale_covariance,
+)
+from evidence.models.design import Codes, Design, Diagnostic, Estimates, Floats
+from evidence.models.moments import (
+    Block,
+    Moments,
+    cut_blocks,
+    reduce_moments,
+    sum_moments,
+    sum_scores,
+)
+from evidence.models.solve import (
+    COLLINEAR,
+    Solution,
+    find_absorbed,
+    solve_cross,
+    solve_rows,
+)
+
+_EXACT = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Aligned columns of a design: [outcome, regressors], coded effects and clusters.
+
+    ``nobs`` counts the rows that carry information; rows of entities seen once may
+    stay, because what is left of them within their entity is zero.
+    """
+
+    columns: list[npt.NDArray[np.generic]]
+    effects: Effects
+    clusters: Codes | None
+    crossed: Codes | None
+    nobs: int
+    names: tuple[str, ...]
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """A solution, what is left of each column within effects, and how to get scores."""
+
+    solution: Solution
+    within: Floats
+    residual_squares: float
+    rank: int
+    sum_by: Callable[[Codes], Floats]
+
+
+def estimate_least_squares(
+    design: Design,
+    *,
+    small_sample: SmallSample = "fixest",
+    crossed: pd.Series | None = None,
+    collinear: float = COLLINEAR,
+) -> Estimates:
+    """Estimate a linear model with ``design.effects`` absorbed (none: add your constant).
+
+    With clusters the covariance is CR1, c·A(Σ s s')A (Liang and Zeger 1986) with the
+    factor of the named convention; ``crossed`` adds a second dimension of clusters
+    (Cameron, Gelbach and Miller 2011; one factor of the smaller count). Without
+    clusters it is unadjusted, σ²A with t(n−k).
+
+    Raises
+    ------
+    ModelError
+        For values that are not finite, an outcome without variation, a regressor that
+        the effects absorb, collinear regressors, fewer rows than parameters, or a
+        single cluster.
+    """
+    rows = _align(design, crossed, drop=small_sample == "fixest")
+    solved = _solve(rows, collinear)
+    _check_room(rows, solved.rank)
+    parameters = count_parameters(len(rows.names), rows.effects, rows.clusters, small_sample)
+    covariance, groups, df = _infer(rows, solved, parameters, small_sample)
+    return Estimates(
+        terms=rows.names,
+        coefficients=solved.solution.coefficients,
+        covariance=covariance,
+        df=df,
+        nobs=rows.nobs,
+        n_clusters=groups,
+        cov_type="unadjusted" if groups is None else "CR1",
+        small_sample="n/(n-k)" if groups is None else small_sample,
+        diagnostics=tuple(
+            Diagnostic(f"within_share {name}", float(share))
+            for name, share in zip(rows.names, solved.within, strict=True)
+        ),
+    )
+
+
+def _align(design: Design, crossed: pd.Series | None, *, drop: bool) -> _Rows:
+    _check_types(design)
+    effects = code_effects(design.effects)
+    _check_labels(design, effects)
+    clusters = None if design.clusters is None else _code_clusters(design.clusters, design.where)
+    if clusters is not None:
+        same = [code for code in effects.codes if np.array_equal(code, clusters)]
+        clusters = same[0] if same else clusters
+    rows = _Rows(
+        columns=[
+            np.asarray(design.outcome),
+            *(np.asarray(x) for _, x in design.regressors.items()),
+        ],
+        effects=effects,
+        clusters=clusters,
+        crossed=None if crossed is None else _code_clusters(crossed, design.where),
+        nobs=len(design.outcome),
+        names=tuple(map(str, design.regressors.columns)),
+        where=design.where,
+    )
+    rows = _sort_rows(rows)
+    return _drop_singletons(rows) if drop and effects.codes else rows
+
+
+def _drop_singletons(rows: _Rows) -> _Rows:
+    """Drop rows alone in a level; in a design for two scans, count them out only."""
+    kept = find_singletons(rows.effects)
+    nobs = int(kept.sum())
+    if nobs == rows.nobs:
+        return rows
+    if not nobs:
+        raise ModelError(
+            rows.where,
+            seen=f"no row left of {rows.nobs}",
+            expected="rows whose effects are seen more than once",
+            do="Widen the sample, or absorb fewer effects.",
+        )
+    first = rows.effects.codes[0]
+    alone = np.bincount(first, minlength=rows.effects.levels[0]) == 1
+    if _find_starts(rows) is not None and nobs + int(alone.sum()) == rows.nobs:
+        return replace(rows, nobs=nobs)
+    left = [_recode(code[kept]) for code in rows.effects.codes]
+    levels = tuple(int(code.max()) + 1 for code in left)
+    return replace(
+        rows,
+        columns=[column[kept] for column in rows.columns],
+        effects=replace(rows.effects, codes=tuple(left), levels=levels),
+        clusters=None if rows.clusters is None else _recode(rows.clusters[kept]),
+        crossed=None if rows.crossed is None else _recode(rows.crossed[kept]),
+        nobs=nobs,
+    )
+
+
+def _code_clusters(labels: pd.Series, where: str) -> Codes:
+    codes = code_labels(labels)
+    missing = int((codes < 0).sum())
+    if missing:
+        raise ModelError(
+            where,
+            seen=f"{missing} rows without a cluster",
+            expected="a cluster for every row, because inference is made there",
+            do="Complete the column in the raw file, or cluster at another level.",
+        )
+    return codes
+
+
+def _recode(codes: Codes) -> Codes:
+    return np.asarray(np.unique(codes, return_inverse=True)[1], dtype=np.int64)
+
+
+def _check_types(design: Design) -> None:
+    if not len(design.outcome):
+        raise ModelError(
+            design.where,
+            seen="no row",
+            expected="rows to estimate from",
+            do="Widen the sample.",
+        )
+    if design.regressors.columns.has_duplicates or not len(design.regressors.columns):
+        raise ModelError(
+            design.where,
+            seen=f"the regressors {', '.join(map(str, design.regressors.columns)) or '(none)'}",
+            expected="at least one, and each name once",
+            do="Name each regressor once.",
+        )
+    for name, column in [(design.outcome.name, design.outcome), *design.regressors.items()]:
+        if np.asarray(column).dtype.kind not in "fiub":
+            raise ModelError(
+                design.where,
+                seen=f"{name} of type {column.dtype}",
+                expected="numbers without missing values",
+                do="Give the column a numeric type in the source record.",
+            )
+
+
+def _check_labels(design: Design, effects: Effects) -> None:
+    for name, code in zip(effects.names, effects.codes, strict=True):
+        if code.min() < 0:
+            raise ModelError(
+                design.where,
+                seen=f"{int((code < 0).sum())} rows without {name}",
+                expected=f"a {name} for every row",
+                do="Complete the column in the raw file, or do not absorb it.",
+            )
+
+
+def _check_finite(rows: _Rows, cross: Floats) -> None:
+    if np.isfinite(cross).all():
+        return
+    for name, column in zip(("the outcome", *rows.names), rows.columns, strict=True):
+        bad = len(column) - int(np.isfinite(column).sum())
+        if bad:
+            raise ModelError(
+                rows.where,
+                seen=f"{bad} values of {name} that are missing or infinite",
+                expected="finite numbers",
+                do="Drop or mend these rows in the raw file before you estimate.",
+            )
+    raise ModelError(
+        rows.where,
+        seen="values whose squares are too large for double precision",
+        expected="values below 1e150",
+        do="Express the columns in a larger unit.",
+    )
+
+
+def _check_room(rows: _Rows, rank: int) -> None:
+    used = len(rows.names) + rank
+    if rows.nobs <= used:
+        raise ModelError(
+            rows.where,
+            seen=f"{rows.nobs} rows for {used} parameters",
+            expected="more rows than parameters",
+            do="Widen the sample, or absorb fewer effects.",
+        )
+
+
+def _solve(rows: _Rows, collinear: float) -> _Solved:
+    starts = _find_starts(rows)
+    if starts is not None:
+        solved = _solve_scans(rows, starts)
+        if solved is not None:
+            return solved
+    return _solve_columns(rows, collinear)
+
+
+def _sort_rows(rows: _Rows) -> _Rows:
+    """Put the dimension with most levels first and sort by it, where two scans may follow."""
+    effects = rows.effects
+    first = np.argsort(np.negative(effects.levels), kind="stable")
+    if not 1 <= len(first) <= 2 or (first[0] == 0 and (np.diff(effects.codes[0]) >= 0).all()):
+        return rows
+    order = np.argsort(effects.codes[first[0]], kind="stable")
+    codes = [effects.codes[number] for number in first]
+    moved = [code[order] for code in codes]
+    moved[0] = code_labels(pd.Series(moved[0]))
+    same = [new for new, old in zip(moved, codes, strict=True) if old is rows.clusters]
+    clusters = None if rows.clusters is None else (same or [rows.clusters[order]])[0]
+    return replace(
+        rows,
+        columns=[column[order] for column in rows.columns],
+        effects=Effects(
+            tuple(effects.names[number] for number in first),
+            tuple(moved),
+            tuple(effects.levels[number] for number in first),
+        ),
+        clusters=clusters,
+        crossed=None if rows.crossed is None else rows.crossed[order],
+    )
+
+
+def _find_starts(rows: _Rows) -> Codes | None:
+    """Find each entity's first row, where the design allows two scans over entities.
+
+    That is: one or two dimensions, sorted by the first, few levels of the second, and
+    clusters that hold whole entities.
+    """
+    effects = rows.effects
+    if not 1 <= len(effects.codes) <= 2 or (effects.levels[1:] or (0,))[0] > MOST_DIRECT:
+        return None
+    steps = np.diff(effects.codes[0])
+    if (steps < 0).any() or rows.crossed is not None:
+        return None
+    if rows.clusters is not None and not is_nested(
+        effects.codes[0], effects.levels[0], rows.clusters
+    ):
+        return None
+    return np.flatnonzero(np.concatenate([[True], steps > 0]))
+
+
+def _solve_scans(rows: _Rows, starts: Codes) -> _Solved | None:
+    """Solve a one- or two-way design sorted by entity without a copy of the columns."""
+    centre = np.array([float(column[0]) for column in rows.columns])
+    two_way = len(rows.effects.codes) == 2
+    periods = rows.effects.codes[1].astype(np.int32) if two_way else None
+    n_periods = rows.effects.levels[1] if two_way else 0
+
+    def blocks() -> Iterator[Block]:
+        return cut_blocks(rows.columns, starts, periods, centre)
+
+    moments = _add(sum_moments(block, n_periods) for block in blocks())
+    _check_finite(rows, moments.cross)
+    reduced = reduce_moments(moments)
+    _check_left(rows, reduced.cross, moments.spread)
+    solution = solve_cross(reduced.cross)
+    if solution is None:
+        return None
+    direction = np.append(1.0, -solution.coefficients)
+
+    def sum_by(clusters: Codes) -> Floats:
+        scores = np.concatenate(
+            [sum_scores(block, reduced.paths, direction) for block in blocks()]
+        )[:, 1:]
+        return _group(scores, clusters[starts])
+
+    squares = float(direction @ reduced.cross @ direction)
+    within = np.diag(reduced.cross)[1:] / moments.spread[1:]
+    rank = rows.effects.levels[0] - (len(rows.columns[0]) - rows.nobs) + reduced.rank
+    return _Solved(solution, within, squares, rank, sum_by)
+
+
+def _solve_columns(rows: _Rows, collinear: float) -> _Solved:
+    """Solve from absorbed columns in memory: any effects, any clusters."""
+    columns = np.column_stack(rows.columns).astype(np.float64)
+    _check_finite(rows, columns.T @ columns)
+    left = absorb(columns, rows.effects, where=rows.where) if rows.effects.codes else columns
+    spread = ((columns - columns.mean(axis=0)) ** 2).sum(axis=0)
+    cross = left.T @ left
+    _check_left(rows, cross, spread)
+    solution = solve_cross(cross) if rows.effects.codes else None
+    if solution is None:
+        solution = solve_rows(
+            left[:, 0], left[:, 1:], rows.names, where=rows.where, collinear=collinear
+        )
+    residual = left[:, 0] - left[:, 1:] @ solution.coefficients
+
+    def sum_by(clusters: Codes) -> Floats:
+        return _group(left[:, 1:] * residual[:, None], clusters)
+
+    whole = np.where(spread > 0, spread, np.diag(cross))[1:]
+    within = np.diag(cross)[1:] / whole
+    return _Solved(solution, within, float(residual @ residual), rows.effects.rank, sum_by)
+
+
+def _check_left(rows: _Rows, cross: Floats, spread: Floats) -> None:
+    if rows.columns[0].min() == rows.columns[0].max():
+        raise ModelError(
+            rows.where,
+            seen="an outcome with one and the same value in every row",
+            expected="an outcome that varies",
+            do="Look at the raw file, or choose another outcome.",
+        )
+    names = ("the outcome", *rows.names)
+    gone = find_absorbed(cross, spread, names) if rows.effects.codes else []
+    if gone:
+        raise ModelError(
+            rows.where,
+            seen=f"nothing is left of {', '.join(gone)} once {', '.join(rows.effects.names)} "
+            "are taken out",
+            expected="an outcome and regressors that vary within the effects",
+            do="Take the regressor out, or absorb fewer effects.",
+        )
+
+
+def _infer(
+    rows: _Rows, solved: _Solved, parameters: int, small_sample: SmallSample
+) -> tuple[Floats, int | None, float]:
+    bread = solved.solution.bread
+    if rows.clusters is None:
+        left = rows.nobs - len(rows.names) - solved.rank
+        return solved.residual_squares / left * bread, None, float(left)
+    meat, groups = _sum_meat(rows, solved)
+    if groups < 2:
+        raise ModelError(
+            rows.where,
+            seen="a single cluster",
+            expected="two or more",
+            do="Add data of other units; from a single one nothing can be inferred.",
+        )
+    factor = scale_covariance(rows.nobs, parameters, groups, small_sample)
+    df = count_df(rows.nobs, parameters, groups, small_sample)
+    return factor * bread @ meat @ bread, groups, df
+
+
+def _sum_meat(rows: _Rows, solved: _Solved) -> tuple[Floats, int]:
+    assert rows.clusters is not None
+    first = solved.sum_by(rows.clusters)
+    if rows.crossed is None:
+        return first.T @ first, _count_clusters(rows)
+    second = solved.sum_by(rows.crossed)
+    both = solved.sum_by(_recode(rows.clusters * (rows.crossed.max() + 1) + rows.crossed))
+    meat = first.T @ first + second.T @ second - both.T @ both
+    return meat, min(len(first), len(second))
+
+
+def _count_clusters(rows: _Rows) -> int:
+    """Count the clusters whose rows carry information."""
+    assert rows.clusters is not None
+    if len(rows.columns[0]) == rows.nobs:
+        return int(rows.clusters.max()) + 1
+    first = rows.effects.codes[0]
+    told = rows.clusters[(np.bincount(first) > 1)[first]]
+    return int(np.count_nonzero(np.bincount(told)))
+
+
+def _group(scores: Floats, clusters: Codes) -> Floats:
+    groups = int(clusters.max()) + 1
+    return np.column_stack([np.bincount(clusters, column, minlength=groups) for column in scores.T])
+
+
+def _add(parts: Iterable[Moments]) -> Moments:
+    parts = iter(parts)
+    total = next(parts)
+    for part in parts:
+        total = total + part
+    return total
