@@ -25,7 +25,8 @@ COPIED = (
     "data/laws",
 )
 
-Section = Mapping[str, str | int | list[str]]
+Value = str | int | list[str] | Mapping[str, int]
+Section = Mapping[str, Value]
 
 
 def make_project(folder: Path) -> Path:
@@ -56,9 +57,7 @@ def declare(name: str, role: str, level: str, unit: str = "points") -> Section:
     return {"name": name, "role": role, "level": level, "unit": unit}
 
 
-def specify(
-    name: str, estimator: str, exposure: str | list[str], **more: str | list[str]
-) -> Section:
+def specify(name: str, estimator: str, exposure: str | list[str], **more: Value) -> Section:
     """Declare a specification of the outcome ``y`` that the notebook ``plants`` runs."""
     base = {"id": name, "notebook": "plants", "estimator": estimator, "outcome": "y"}
     return {**base, "exposure": exposure, **more}
@@ -166,7 +165,14 @@ def _kind(column: pd.Series) -> str:
 
 
 def _lines(section: Section) -> str:
-    return "\n".join(f"{key} = {json.dumps(value)}" for key, value in section.items())
+    return "\n".join(f"{key} = {_value(value)}" for key, value in section.items())
+
+
+def _value(value: Value) -> str:
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{key} = {json.dumps(item)}" for key, item in value.items())
+        return f"{{ {inside} }}"
+    return json.dumps(value)
 
 
 def _table(heading: str, section: Section) -> str:

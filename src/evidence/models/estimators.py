@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from evidence.models.design import Design, Estimates
+from evidence.models.adoption import Method as Adoption
+from evidence.models.adoption import estimate_adoption, find_cohorts
+from evidence.models.conventions import SmallSample
+from evidence.models.counts import estimate_fractional, estimate_poisson
+from evidence.models.design import Design, Diagnostic, Estimates
+from evidence.models.dynamic import Reach, estimate_dynamic
+from evidence.models.instruments import Method, estimate_iv
 from evidence.models.least_squares import estimate_least_squares
 from evidence.models.linear import (
     estimate_between,
@@ -22,14 +29,10 @@ from evidence.study import Specification
 LINEAR = frozenset({"pooled_ols", "fixed_effects"})
 """Estimators that are least squares with absorbed effects."""
 
-_CALL: dict[str, Callable[..., Estimates]] = {
-    "pooled_ols": estimate_least_squares,
-    "fixed_effects": estimate_least_squares,
-    "between": estimate_between,
-    "random_effects": estimate_random_effects,
-    "first_differences": estimate_first_differences,
-    "mundlak": estimate_mundlak,
-}
+ABSORBING = LINEAR | {"iv_2sls", "iv_liml", "iv_gmm", "poisson"}
+"""Estimators that absorb the specification's effects."""
+
+Estimator = Callable[[Design], Estimates]
 
 
 def make_design(
@@ -37,7 +40,8 @@ def make_design(
 ) -> Design:
     """Lay out the rows of a sample for an estimator.
 
-    Pooled least squares absorbs a constant where it absorbs no period.
+    Pooled least squares absorbs a constant where it absorbs no period. Instruments stand
+    behind the regressors, so that a part of the rows keeps its own.
     """
     data = sample.data
     effects = cross_effects(sample, spec)
@@ -45,18 +49,123 @@ def make_design(
         effects = pd.DataFrame({"constant": np.zeros(len(data), dtype=int)}, index=data.index)
     return Design(
         outcome=data[spec.outcome].astype("float64"),
-        regressors=data[used].astype("float64"),
+        regressors=data[[*used, *spec.instruments]].astype("float64"),
         effects=effects,
         clusters=clusters,
         where=f"{sample.study.path.name}: specification '{spec.id}'",
     )
 
 
-def choose_estimator(spec: Specification) -> Callable[[Design], Estimates]:
-    """Choose the function that a specification's estimator names.
+def choose_estimator(spec: Specification) -> Estimator:
+    """Choose the function that a specification's estimator names, with its options.
 
     A replication keeps the rows that the published table kept.
     """
-    call = _CALL[spec.estimator]
-    kept = spec.role == "replication" and spec.estimator in LINEAR
-    return partial(call, small_sample="stata") if kept else call
+    if spec.estimator in LINEAR:
+        default: SmallSample = "stata" if spec.role == "replication" else "fixest"
+        return partial(estimate_least_squares, small_sample=spec.convention or default)
+    return _CHOOSE[spec.estimator](spec)
+
+
+def _plain(estimator: Estimator) -> Callable[[Specification], Estimator]:
+    return lambda _: estimator
+
+
+def _choose_iv(spec: Specification) -> Estimator:
+    method = _IV[spec.estimator]
+
+    def estimate(design: Design) -> Estimates:
+        instruments = design.regressors[list(spec.instruments)]
+        kept = [name for name in design.regressors.columns if name not in spec.instruments]
+        inner = replace(design, regressors=design.regressors[kept])
+        endogenous = tuple(name for name in spec.exposures if name in kept)
+        return estimate_iv(inner, endogenous=endogenous, instruments=instruments, method=method)
+
+    return estimate
+
+
+def _choose_gmm(spec: Specification) -> Estimator:
+    gmm: dict[str, Reach | None] = dict.fromkeys(spec.predetermined, (1, None))
+    gmm |= dict.fromkeys(spec.endogenous, (2, None))
+    return partial(
+        estimate_dynamic,
+        lags=spec.lags,
+        regressor_lags=spec.regressor_lags,
+        gmm=gmm or None,
+        transformation="system" if spec.estimator == "system_gmm" else "difference",
+        steps=spec.steps,
+        collapse=spec.collapse,
+    )
+
+
+def _choose_fractional(spec: Specification) -> Estimator:
+    """Partial effects; entity effects become the entities' means of the regressors."""
+    means = "entity" in spec.effects
+
+    def estimate(design: Design) -> Estimates:
+        inner = replace(design, effects=design.effects.drop(columns="entity", errors="ignore"))
+        return estimate_fractional(inner, mundlak=means, scale="partial")
+
+    return estimate
+
+
+def _choose_adoption(spec: Specification) -> Estimator:
+    """Give the exposure's row the average effect on adopters; the path of effects follows."""
+    exposure = spec.exposures[0]
+    method = _ADOPTION[spec.estimator]
+
+    def estimate(design: Design) -> Estimates:
+        cohort = find_cohorts(design.regressors[exposure])
+        covariates = replace(design, regressors=design.regressors.drop(columns=exposure))
+        call = partial(
+            estimate_adoption, covariates, cohort=cohort, method=method, control=spec.compared_with
+        )
+        return _join(exposure, call(aggregate="simple"), call(aggregate="dynamic"))
+
+    return estimate
+
+
+def _join(exposure: str, average: Estimates, path: Estimates) -> Estimates:
+    """Put the average effect and the path by years since adoption into one table.
+
+    Covariances between the two are not known (nan).
+    """
+    events = [number for number, term in enumerate(path.terms) if term.startswith("event")]
+    terms = (exposure, *(f"{exposure} {path.terms[number]}" for number in events))
+    covariance = np.full((len(terms), len(terms)), np.nan)
+    covariance[0, 0] = average.covariance[0, 0]
+    covariance[1:, 1:] = path.covariance[np.ix_(events, events)]
+    told = {check.name: check for check in (*average.diagnostics, *path.diagnostics)}
+    checks: tuple[Diagnostic, ...] = tuple(told.values())
+    coefficients = np.concatenate([average.coefficients[:1], path.coefficients[events]])
+    return replace(
+        path,
+        terms=terms,
+        coefficients=coefficients,
+        covariance=covariance,
+        diagnostics=checks,
+    )
+
+
+_IV: dict[str, Method] = {"iv_2sls": "2sls", "iv_liml": "liml", "iv_gmm": "gmm"}
+_ADOPTION: dict[str, Adoption] = {
+    "callaway_santanna": "callaway_santanna",
+    "sun_abraham": "sun_abraham",
+    "imputation": "imputation",
+}
+_CHOOSE: dict[str, Callable[[Specification], Estimator]] = {
+    "between": _plain(estimate_between),
+    "random_effects": _plain(estimate_random_effects),
+    "first_differences": _plain(estimate_first_differences),
+    "mundlak": _plain(estimate_mundlak),
+    "iv_2sls": _choose_iv,
+    "iv_liml": _choose_iv,
+    "iv_gmm": _choose_iv,
+    "difference_gmm": _choose_gmm,
+    "system_gmm": _choose_gmm,
+    "poisson": _plain(estimate_poisson),
+    "fractional": _choose_fractional,
+    "callaway_santanna": _choose_adoption,
+    "sun_abraham": _choose_adoption,
+    "imputation": _choose_adoption,
+}

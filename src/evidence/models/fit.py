@@ -14,7 +14,7 @@ import pandas as pd
 from evidence.errors import ModelError
 from evidence.models.absorb import absorb, code_effects
 from evidence.models.design import Diagnostic, Estimates, tabulate_estimates
-from evidence.models.estimators import LINEAR, choose_estimator, make_design
+from evidence.models.estimators import ABSORBING, LINEAR, choose_estimator, make_design
 from evidence.models.few_clusters import infer
 from evidence.models.level import (
     count_carriers,
@@ -154,7 +154,7 @@ def _find_absorbed(sample: Panel, spec: Specification) -> dict[str, str]:
     columns = data[names].to_numpy(dtype="float64")
     spread = ((columns - columns.mean(axis=0)) ** 2).sum(axis=0)
     left = spread
-    if spec.estimator == "fixed_effects":
+    if spec.effects and spec.estimator in ABSORBING:
         design = make_design(sample, spec, names, None)
         inside = absorb(columns, code_effects(design.effects), where=design.where)
         left = (inside**2).sum(axis=0)
@@ -232,7 +232,9 @@ def _complete(
         specification=spec.id,
         estimator=spec.estimator,
         outcome=spec.outcome,
-        unit=sample.study.variable(spec.outcome).unit,
+        unit="log points"
+        if spec.estimator == "poisson"
+        else sample.study.variable(spec.outcome).unit,
         nobs=frame["nobs"].fillna(len(sample.data)) if "nobs" in frame else len(sample.data),
         n_treated_clusters=frame["term"].map(count_treated(sample, spec, level)),
         n_entities=sample.n_entities,

@@ -159,9 +159,7 @@ def sum_scores(block: Block, paths: Floats, direction: Floats) -> Floats:
     return scores
 
 
-def _take_means_out(
-    block: Block, counts: npt.NDArray[np.int32]
-) -> tuple[sparse.csr_array, Floats]:
+def _take_means_out(block: Block, counts: npt.NDArray[np.int32]) -> tuple[sparse.csr_array, Floats]:
     rows = len(block.values)
     content = (np.ones(rows), np.arange(rows, dtype=np.int32), block.bounds)
     entities = sparse.csr_array(content, shape=(len(counts), rows))

@@ -80,7 +80,7 @@ def select_sample(panel: Panel, specification: Specification) -> Panel:
     PanelError
         Where no row is left.
     """
-    columns = [specification.outcome, *specification.regressors]
+    columns = [specification.outcome, *specification.regressors, *specification.instruments]
     data, steps = panel.data, []
     for column in columns:
         kept = data[data[column].notna()]

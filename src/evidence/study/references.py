@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import MISSING, fields
 
 from evidence.errors import StudyError
 from evidence.study.noun import Study
@@ -31,7 +32,12 @@ def check_references(study: Study) -> None:
                 do="Add the language to brief.languages, or remove the text.",
             )
     for number, spec in enumerate(study.specifications, 1):
-        used = {"outcome": (spec.outcome,), "exposure": spec.exposures, "controls": spec.controls}
+        used = {
+            "outcome": (spec.outcome,),
+            "exposure": spec.exposures,
+            "controls": spec.controls,
+            "instruments": spec.instruments,
+        }
         for key, values in used.items():
             for name in values:
                 if name not in names:
@@ -106,7 +112,33 @@ _EFFECTS: dict[str, set[str]] = {
     "fixed_effects": {"entity", "time"},
     "first_differences": {"time"},
     "mundlak": {"time"},
+    "iv_2sls": {"entity", "time"},
+    "iv_liml": {"entity", "time"},
+    "iv_gmm": {"entity", "time"},
+    "difference_gmm": {"time"},
+    "system_gmm": {"time"},
+    "poisson": {"entity", "time"},
+    "fractional": {"entity", "time"},
+    "callaway_santanna": set(),
+    "sun_abraham": set(),
+    "imputation": set(),
 }
+_ABSORBING = {"fixed_effects", "iv_2sls", "iv_liml", "iv_gmm", "poisson"}
+_WORDED = {"pooled_ols", "between", "random_effects", "fixed_effects", "first_differences",
+           "mundlak"}  # fmt: skip
+_GMM = {"difference_gmm", "system_gmm"}
+_OPTIONS: dict[str, set[str]] = {
+    "convention": {"pooled_ols", "fixed_effects"},
+    "instruments": {"iv_2sls", "iv_liml", "iv_gmm"},
+    "compared_with": {"callaway_santanna"},
+    "lags": _GMM,
+    "regressor_lags": _GMM,
+    "predetermined": _GMM,
+    "endogenous": _GMM,
+    "steps": _GMM,
+    "collapse": _GMM,
+}
+"""Which estimators take a key that is not for all."""
 
 
 def _check_specification(study: Study, spec: Specification, number: int) -> None:
@@ -140,12 +172,47 @@ def _check_specification(study: Study, spec: Specification, number: int) -> None
             expected=f"{' and '.join(sorted(allowed)) or 'none'}, each at most once",
             do="Change 'effects' or 'estimator'.",
         )
+    _check_options(study, spec, where)
+
+
+def _check_options(study: Study, spec: Specification, where: str) -> None:
+    plain = {item.name: item.default for item in fields(Specification)}
+    for key, estimators in _OPTIONS.items():
+        value = getattr(spec, key)
+        default = plain[key] if plain[key] is not MISSING else {}
+        if value != default and spec.estimator not in estimators:
+            raise StudyError(
+                f"{where}.{key}",
+                seen=f"'{key}' with {spec.estimator}",
+                expected=f"it only with {' or '.join(sorted(estimators))}",
+                do=f"Take '{key}' out, or change the estimator.",
+            )
+    if spec.estimator in _OPTIONS["instruments"] and not spec.instruments:
+        raise StudyError(
+            f"{where}.instruments",
+            seen="none",
+            expected="at least one for each exposure",
+            do="Name the variables that move the exposure and nothing else.",
+        )
+    if spec.estimator in {"callaway_santanna", "sun_abraham", "imputation"}:
+        _check_adoption(study, spec, where)
+
+
+def _check_adoption(study: Study, spec: Specification, where: str) -> None:
+    units = [study.variable(name).unit for name in spec.exposures]
+    if units != ["indicator"]:
+        raise StudyError(
+            f"{where}.exposure",
+            seen=f"{', '.join(spec.exposures)} in {', '.join(units)}",
+            expected="one exposure whose unit is 'indicator': 0 before adoption, 1 from then on",
+            do="Choose the indicator of adoption as the exposure.",
+        )
 
 
 def _list_effects(study: Study, spec: Specification) -> set[str]:
     """List the effects that an estimator can take: with fixed effects also cells of two."""
     single = set(_EFFECTS[spec.estimator])
-    if spec.estimator != "fixed_effects":
+    if spec.estimator not in _ABSORBING:
         return single
     single |= {v.name for v in study.variables if v.role == "cluster"}
     return single | {f"{one}:{other}" for one in single for other in single if one != other}
@@ -180,6 +247,13 @@ def _check_claim(study: Study, claim: Claim, number: int) -> None:
             seen=f"'{spec.id}', a replication",
             expected="a specification whose inference passes the guard",
             do="Claim from a headline or robustness specification.",
+        )
+    if spec.estimator not in _WORDED:
+        raise StudyError(
+            f"{where}.specification",
+            seen=f"'{spec.id}', estimated by {spec.estimator}",
+            expected=f"an estimator that the briefs have words for: {', '.join(sorted(_WORDED))}",
+            do="Keep this specification as robustness, and claim from another.",
         )
     choice = claim.exposure or (spec.exposures[0] if len(spec.exposures) == 1 else "")
     if choice not in spec.exposures:

@@ -59,20 +59,29 @@ class Variable:
     institution: tuple[Slug, ...] = ()
 
 
+Estimator = Literal[
+    "pooled_ols", "between", "random_effects", "fixed_effects", "first_differences", "mundlak",
+    "iv_2sls", "iv_liml", "iv_gmm", "difference_gmm", "system_gmm", "poisson", "fractional",
+    "callaway_santanna", "sun_abraham", "imputation",
+]  # fmt: skip
+
+
 @strict
 class Specification:
     """One regression: who estimates what on what, and how it is inferred.
 
     ``effects`` are ``entity``, ``time``, a cluster variable, or two of them as ``a:b``.
     ``clusters`` is a level of variation; empty means the level of the exposure.
-    ``published`` cites the table that a replication reproduces.
+    ``convention`` names the small-sample convention of least squares; empty is fixest's,
+    in a replication Stata's. ``instruments`` are for the exposures of an ``iv_``
+    estimator; ``lags`` (of the outcome), ``regressor_lags``, ``predetermined``,
+    ``endogenous``, ``steps`` and ``collapse`` for GMM of a dynamic panel; ``compared_with``
+    for staggered adoption, whose exposure is 0/1. ``published`` cites the table that a replication reproduces.
     """
 
     id: Slug
     notebook: Text
-    estimator: Literal[
-        "pooled_ols", "between", "random_effects", "fixed_effects", "first_differences", "mundlak"
-    ]
+    estimator: Estimator
     outcome: Slug
     exposure: Names
     controls: tuple[Slug, ...] = ()
@@ -82,6 +91,15 @@ class Specification:
     ] = ""
     role: Literal["headline", "robustness", "placebo", "replication"] = "headline"
     published: str = ""
+    convention: Literal["", "fixest", "stata", "linearmodels"] = ""
+    instruments: tuple[Slug, ...] = ()
+    lags: Annotated[int, Field(ge=1)] = 1
+    regressor_lags: dict[Slug, Annotated[int, Field(ge=1)]] = field(default_factory=dict)
+    predetermined: tuple[Slug, ...] = ()
+    endogenous: tuple[Slug, ...] = ()
+    steps: Literal[1, 2] = 2
+    collapse: bool = False
+    compared_with: Literal["never", "not_yet"] = "never"
 
     @property
     def exposures(self) -> tuple[str, ...]:
