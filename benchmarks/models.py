@@ -142,14 +142,14 @@ def measure(engine: str, file: str) -> dict[str, float]:
     PREPARE[engine](simulate(2_000))()
     run = PREPARE[engine](pd.read_parquet(file))
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    before = _read_status("VmRSS")
+    before = read_status("VmRSS")
     start = time.perf_counter()
     run()
     seconds = time.perf_counter() - start
-    return {"seconds": seconds, "peak_mb": (_read_status("VmHWM") - before) / 1024}
+    return {"seconds": seconds, "peak_mb": (read_status("VmHWM") - before) / 1024}
 
 
-def _read_status(key: str) -> float:
+def read_status(key: str) -> float:
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(key + ":"))
 

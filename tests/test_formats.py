@@ -140,6 +140,20 @@ def test_a_quote_left_open_in_a_late_block_is_named(tmp_path: Path) -> None:
         _read_long(tmp_path, [*LONG[:58_999], 'bad,"yes', *LONG[59_000:]])
 
 
+def test_a_letter_beyond_ascii_in_a_late_block_is_read(tmp_path: Path) -> None:
+    notes = _read_long(tmp_path, [*LONG, "last,Thắng Lợi"])["note"]
+    assert notes.iloc[-1] == "Thắng Lợi"
+    assert len(notes) == len(LONG) + 1
+
+
+@pytest.mark.parametrize(
+    ("lost", "seen"), [("a\0b", "NUL bytes"), ("a\ufffdb", "line 59001: the sign '\ufffd'")]
+)
+def test_a_damaged_cell_in_a_late_block_is_seen(lost: str, seen: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=seen):
+        _read_long(tmp_path, [*LONG[:58_999], f"bad,{lost}", *LONG[59_000:]])
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_a_repeated_key_of_three_columns_is_found(seed: int, tmp_path: Path) -> None:
     draw = random.Random(seed)

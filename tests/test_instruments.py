@@ -16,8 +16,9 @@ from linearmodels.datasets import card, mroz
 from scipy import optimize, stats
 
 from evidence.errors import ModelError
+from evidence.models.absorb import absorb, code_effects
 from evidence.models.design import Design, Diagnostic, Estimates, Floats
-from evidence.models.instruments import Method, absorb, estimate_iv
+from evidence.models.instruments import Method, estimate_iv
 
 REFERENCE = Path(__file__).parent / "references" / "instruments.json"
 """Written by references/instruments.R: R 4.2.2, AER 1.2.10, estimatr 1.0.0, sandwich 3.0.2."""
@@ -429,7 +430,7 @@ def test_large_means_and_odd_units_cost_no_digits(mean: float) -> None:
 
 def test_effects_are_absorbed_as_dummies_are() -> None:
     frame = _panel()
-    left = absorb(frame[["x", "z1"]].to_numpy(), frame[["firm", "year"]])
+    left = absorb(frame[["x", "z1"]].to_numpy(), code_effects(frame[["firm", "year"]]))
     dummies = _dummies(frame)
     columns = frame[["x", "z1"]].to_numpy()
     expected = columns - dummies @ np.linalg.lstsq(dummies, columns)[0]

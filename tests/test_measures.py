@@ -6,11 +6,13 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from evidence.errors import MeasureError
 from evidence.measures import Measures, score_compliance, score_measures, score_productivity
+from evidence.measures.coding import cross, encode, is_unique, mark
 from evidence.measures.joining import check_spelling
 from evidence.sources import Snapshot, read_sources
 from evidence.study import Study, load_study
@@ -281,3 +283,52 @@ def test_an_entity_written_in_two_ways_in_two_sources_is_refused() -> None:
 def test_question_types_are_read_without_regard_to_case() -> None:
     rows = _answers(("a", 2000, "q1", "LAW", 1), ("a", 2000, "q2", " fgw", 1))
     assert score_compliance(rows, KEYS, leave_out=[])["questions"].tolist() == [1]
+
+
+def _grid(units: int, items: int, *, shuffled: bool) -> pd.DataFrame:
+    """Make a row a unit and item; a unit's rows stand together unless they are shuffled."""
+    unit = np.repeat(np.arange(units), items)
+    frame = pd.DataFrame(
+        {
+            "unit": 7 * unit - 100,
+            "day": pd.Timestamp("2020-01-01") + pd.to_timedelta(unit % 5, unit="D"),
+            "item": pd.Categorical([f"q{n}" for n in np.tile(np.arange(items), units)]),
+        }
+    )
+    return frame.sample(frac=1, random_state=1, ignore_index=True) if shuffled else frame
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("by", [["day"], ["unit"], ["unit", "day"], ["unit", "day", "item"]])
+@pytest.mark.parametrize(("units", "items"), [(3, 2), (40, 30), (9000, 1), (900, 30)])
+def test_codes_give_back_the_values_in_any_order_of_rows(
+    units: int, items: int, by: list[str], *, shuffled: bool
+) -> None:
+    frame = _grid(units, items, shuffled=shuffled)
+    parts = [encode(frame[name]) for name in by]
+    rows, combinations = cross(parts)
+    for place, (name, part) in enumerate(zip(by, parts, strict=True)):
+        found = [part.levels[code] for code in combinations[rows, place]]
+        assert found == frame[name].tolist()
+    assert len(np.unique(combinations, axis=0)) == len(combinations) == rows.max() + 1
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("units", [40, 9000])
+def test_a_combination_that_comes_twice_is_seen(units: int, *, shuffled: bool) -> None:
+    frame = _grid(units, 30, shuffled=shuffled)
+    twice = pd.concat([frame, frame.iloc[[17]]], ignore_index=True)
+    for by in (["unit", "item"], ["unit", "day", "item"]):
+        assert is_unique([encode(frame[name]) for name in by])
+        assert not is_unique([encode(twice[name]) for name in by])
+
+
+def test_rows_are_marked_by_their_value() -> None:
+    column = encode(pd.Series(["a", None, "b", "a"], dtype="str"))
+    assert mark(column, lambda value: value != "a").tolist() == [False, True, True, False]
+
+
+def test_no_rows_have_no_combination() -> None:
+    parts = [encode(pd.Series([], dtype="int64")), encode(pd.Series([], dtype="str"))]
+    assert len(cross(parts)[1]) == 0
+    assert is_unique(parts)

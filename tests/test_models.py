@@ -378,11 +378,17 @@ def test_fewer_than_two_treated_or_untreated_clusters_give_no_p_value_but_a_reas
     assert table["p_value"].notna()["z"]
 
 
-@pytest.mark.parametrize("factories", [12, 40])
-def test_two_treated_clusters_give_a_p_value(tmp_path: Path, factories: int) -> None:
-    table = _fit_frame(tmp_path, _treat(_draw(factories), "f001", "f002"), TWO_WAY)
+def test_two_treated_clusters_give_a_p_value(tmp_path: Path) -> None:
+    table = _fit_frame(tmp_path, _treat(_draw(40), "f001", "f002"), TWO_WAY)
     assert table["reason"]["x"] == ""
     assert 0 < table["p_value"]["x"] < 1
+
+
+def test_two_treated_of_few_clusters_rule_nothing_out(tmp_path: Path) -> None:
+    table = _fit_frame(tmp_path, _treat(_draw(12), "f001", "f002"), TWO_WAY)
+    assert table["reason"]["x"].endswith("rules out no value on one side: no interval")
+    assert 0 < table["p_value"]["x"] < 1
+    assert table.loc["x", ["conf_low", "conf_high"]].isna().all()
 
 
 def test_an_exposure_that_a_single_cluster_carries_has_no_interval(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from evidence.models.bootstrap import Bootstrapped, bootstrap_wild, draw_statist
 from evidence.models.clusters import ClusterMoments, collect_moments, count_effective, jackknife
 from evidence.models.counts import estimate_fractional, estimate_poisson
 from evidence.models.curve import Curve, draw_curve, leave_out
+from evidence.models.cutoff import balance_at_cutoff, estimate_cutoff
 from evidence.models.design import (
     CONF_LEVEL,
     Design,
@@ -47,6 +48,8 @@ from evidence.models.fit import (
     list_estimates,
     list_within_shares,
 )
+from evidence.models.formula import Formula, parse_formula
+from evidence.models.instruments import estimate_iv
 from evidence.models.least_squares import estimate_least_squares
 from evidence.models.level import guard_level
 from evidence.models.linear import (
@@ -72,6 +75,7 @@ __all__ = [
     "Diagnostic",
     "Estimates",
     "Fit",
+    "Formula",
     "Influence",
     "Randomised",
     "RandomisedInterval",
@@ -80,6 +84,7 @@ __all__ = [
     "adjust_p_values",
     "assess_missingness",
     "assess_power",
+    "balance_at_cutoff",
     "bootstrap_wild",
     "bound_attrition",
     "bound_violations",
@@ -91,10 +96,12 @@ __all__ = [
     "estimate_adoption",
     "estimate_between",
     "estimate_cox",
+    "estimate_cutoff",
     "estimate_dynamic",
     "estimate_first_differences",
     "estimate_fractional",
     "estimate_interval_censored",
+    "estimate_iv",
     "estimate_least_squares",
     "estimate_mundlak",
     "estimate_poisson",
@@ -118,6 +125,7 @@ __all__ = [
     "measure_collinearity",
     "measure_influence",
     "measure_overlap",
+    "parse_formula",
     "plan_std_error",
     "randomise",
     "step_down",

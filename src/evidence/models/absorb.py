@@ -83,6 +83,26 @@ def code_labels(labels: pd.Series) -> Codes:
     return np.asarray(pd.factorize(values)[0], dtype=np.int64)
 
 
+def code_clusters(labels: pd.Series, where: str) -> Codes:
+    """Code the clusters of rows.
+
+    Raises
+    ------
+    ModelError
+        Where a row has none.
+    """
+    codes = code_labels(labels)
+    missing = int((codes < 0).sum())
+    if missing:
+        raise ModelError(
+            where,
+            seen=f"{missing} rows without a cluster",
+            expected="a cluster for every row, because inference is made there",
+            do="Complete the column in the raw file, or cluster at another level.",
+        )
+    return codes
+
+
 def find_singletons(effects: Effects) -> npt.NDArray[np.bool_]:
     """Find rows that are not alone in a level of any dimension, by turns until all are so.
 

@@ -16,13 +16,15 @@ from typing import Literal
 import numpy as np
 
 from evidence.errors import ModelError
-from evidence.models.clusters import ClusterMoments
+from evidence.models.clusters import ClusterMoments, invert, scale_cross
 from evidence.models.design import CONF_LEVEL, Codes, Floats
 
 FEW_FOR_WEBB = 12
 """Below this count of clusters two signs give too few distinct draws (Webb 2014)."""
 
 _SMALL_PRODUCT = 240_000
+_DRAWN = 1_000
+_NO_ERROR = 1e-26
 _SAME = 1e-10
 _RANK = 1e-10
 _FARTHEST = 60
@@ -72,20 +74,33 @@ class _Scores:
 
 @dataclass(frozen=True, slots=True)
 class _Draws:
-    """Of each draw (B,): the numerator n₀ − βn₁ and the square q₀ − 2βq₁ + β²q₂ under β."""
+    """Of each draw (B,): the numerator n₀ − βn₁ and the square q₀ − 2βq₁ + β²q₂ under β.
+
+    All in units of columns of unit length; ``unit`` turns a coefficient into the data's.
+    """
 
     numerator: Floats
     squares: Floats
     estimate: float
     error: float
+    unit: float
 
     def p_value(self, null: float, *, enumerated: bool) -> float:
         over = self.numerator[0] - null * self.numerator[1]
         under = self.squares[0] - 2 * null * self.squares[1] + null**2 * self.squares[2]
         observed = abs(self.estimate - null) / self.error
-        beyond = over**2 >= (observed * (1 - _SAME)) ** 2 * np.maximum(under, 0.0)
-        count = int(beyond.sum())
-        return count / len(over) if enumerated else (1 + count) / (1 + len(over))
+        return _share(over, under, observed, enumerated=enumerated)
+
+    def p_far(self, *, enumerated: bool) -> float:
+        """Give the p-value that hypotheses far away on either side approach."""
+        over, under = self.numerator[1], self.squares[2]
+        return _share(over, under, 1 / self.error, enumerated=enumerated)
+
+
+def _share(over: Floats, under: Floats, observed: float, *, enumerated: bool) -> float:
+    """Give the share of draws as extreme as the observed one; ties count."""
+    count = int((over**2 >= (observed * (1 - _SAME)) ** 2 * np.maximum(under, 0.0)).sum())
+    return count / len(over) if enumerated else (1 + count) / (1 + len(over))
 
 
 def bootstrap_wild(
@@ -123,12 +138,13 @@ def bootstrap_wild(
     size = _size_chunks(moments)
     chunks = _enumerate(groups, kind, size) if every else _draw(groups, kind, draws, seed, size)
     drawn = _collect(moments, term, chunks)
-    low, high = (_invert(drawn, side, enumerated=every) for side in (-1, 1))
+    low, high = (drawn.unit * _invert(drawn, side, enumerated=every) for side in (-1, 1))
+    scaled = null / drawn.unit
     return Bootstrapped(
-        p_value=drawn.p_value(null, enumerated=every),
+        p_value=drawn.p_value(scaled, enumerated=every),
         conf_low=low,
         conf_high=high,
-        statistic=(drawn.estimate - null) / drawn.error,
+        statistic=(drawn.estimate - scaled) / drawn.error,
         n_clusters=groups,
         draws=len(drawn.numerator[0]),
         weights=kind,
@@ -153,9 +169,10 @@ def draw_statistics(
 
 def _collect(moments: ClusterMoments, term: str, chunks: Iterator[Floats]) -> _Draws:
     """Draw numerators and squares for the outcome's and the term's restricted residuals."""
-    position = moments.names.index(term)
+    position = _find(moments, term)
+    moments, lengths = scale_cross(moments)
     total = moments.cross.sum(axis=0)
-    inverse = np.linalg.pinv(total[1:, 1:], rcond=_RANK, hermitian=True)
+    inverse = invert(total[1:, 1:], moments.names, where=moments.where)
     focal = inverse[position]
     paths = _restrict(total, position)
     starts = np.array([moments.cross[:, 1:, :] @ path @ focal for path in paths])
@@ -170,15 +187,31 @@ def _collect(moments: ClusterMoments, term: str, chunks: Iterator[Floats]) -> _D
     cells = moments.cells if len(moments.cells) else moments.cross
     left = ((cells[:, 1:, 0] - cells[:, 1:, 1:] @ beta) @ focal)[None, :]
     variance = float(_square(left, left, groupings)[0, 0])
-    if not variance > 0:
+    if not variance > _NO_ERROR:
         raise ModelError(
             moments.where,
             seen=f"no error left of {term}",
             expected="clusters that differ",
             do="Look at the specification: it fits every cluster exactly.",
         )
-    drawn = np.concatenate(numerators, axis=1), np.concatenate(squares, axis=1)
-    return _Draws(*drawn, float(beta[position]), float(np.sqrt(variance)))
+    return _Draws(
+        np.concatenate(numerators, axis=1),
+        np.concatenate(squares, axis=1),
+        float(beta[position]),
+        float(np.sqrt(variance)),
+        float(lengths[0] / lengths[1 + position]),
+    )
+
+
+def _find(moments: ClusterMoments, term: str) -> int:
+    if term not in moments.names:
+        raise ModelError(
+            moments.where,
+            seen=f"no regressor '{term}'",
+            expected=f"one of {', '.join(moments.names)}",
+            do="Name one of the design's regressors.",
+        )
+    return moments.names.index(term)
 
 
 def _restrict(total: Floats, position: int) -> tuple[Floats, Floats]:
@@ -229,6 +262,8 @@ def _square(
 def _invert(drawn: _Draws, side: int, *, enumerated: bool) -> float:
     """Find where rejection begins on one side of the estimate; infinite where it never does."""
     level = 1 - CONF_LEVEL
+    if drawn.p_far(enumerated=enumerated) > level:
+        return side * np.inf
     inside, step = drawn.estimate, drawn.error
     for _ in range(_FARTHEST):
         outside = drawn.estimate + side * step
@@ -258,11 +293,14 @@ def _size_chunks(moments: ClusterMoments) -> int:
 
 
 def _draw(groups: int, kind: Weights, draws: int, seed: int, size: int) -> Iterator[Floats]:
+    """Draw signs by the thousand, whatever the chunks: the same seed gives the same signs."""
     generator = np.random.default_rng(seed)
     points = _points(kind)
-    for begin in range(0, draws, size):
-        shape = (min(size, draws - begin), groups)
-        yield points[generator.integers(0, len(points), shape, dtype=np.uint8)]
+    for begin in range(0, draws, _DRAWN):
+        shape = (min(_DRAWN, draws - begin), groups)
+        chosen = generator.integers(0, len(points), shape, dtype=np.uint8)
+        for first in range(0, len(chosen), size):
+            yield points[chosen[first : first + size]]
 
 
 def _enumerate(groups: int, kind: Weights, size: int) -> Iterator[Floats]:

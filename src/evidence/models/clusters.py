@@ -7,14 +7,15 @@ scores with new signs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
 from evidence.errors import ModelError
-from evidence.models.absorb import Effects, absorb, code_effects, code_labels, find_singletons
+from evidence.models.absorb import Effects, absorb, code_clusters, code_effects, find_singletons
 from evidence.models.conventions import is_nested
 from evidence.models.design import Codes, Design, Floats
 from evidence.models.solve import NO_CHANGE
@@ -23,6 +24,7 @@ MOST_INDICATORS = 400
 """Indicators of effects that cut across clusters, up to which they are kept as columns."""
 
 _RANK = 1e-10
+_TOLD = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ def collect_moments(
         )
     effects = code_effects(design.effects)
     columns = np.column_stack([design.outcome, design.regressors]).astype(np.float64)
-    clusters = code_labels(design.clusters)
-    second = clusters if crossed is None else code_labels(crossed)
+    clusters = code_clusters(design.clusters, design.where)
+    second = clusters if crossed is None else code_clusters(crossed, design.where)
     if drop and effects.codes:
         kept = find_singletons(effects)
         effects = code_effects(design.effects[kept])
@@ -98,6 +100,40 @@ def collect_moments(
         owners[:0] if one else owners,
         others[:0] if one else others,
     )
+
+
+def invert(cross: Floats, names: Sequence[str], *, where: str) -> Floats:
+    """Invert cross products (q × q) of scaled columns; the first K belong to ``names``.
+
+    Indicators may depend on each other, regressors may not.
+
+    Raises
+    ------
+    ModelError
+        Where a regressor is a combination of other columns, or nothing of it is left.
+    """
+    inverse = np.asarray(np.linalg.pinv(cross, rcond=_RANK, hermitian=True), dtype=np.float64)
+    told = np.einsum("ij,ji->i", inverse, cross)[: len(names)]
+    lost = [name for name, share in zip(names, told, strict=True) if abs(share - 1) > _TOLD]
+    if lost:
+        raise ModelError(
+            where,
+            seen=f"nothing that is left of {', '.join(lost)} beside the other columns",
+            expected="regressors that vary beyond effects and each other",
+            do="Take one of them out, or absorb fewer effects.",
+        )
+    return inverse
+
+
+def scale_cross(moments: ClusterMoments) -> tuple[ClusterMoments, Floats]:
+    """Scale all columns to unit length: moments and the lengths (q,)."""
+    lengths = np.sqrt(np.diag(moments.cross.sum(axis=0)))
+    spread = np.concatenate(
+        [[0.0], moments.spread, np.zeros(len(lengths) - 1 - len(moments.names))]
+    )
+    lengths = np.where(lengths**2 > NO_CHANGE * spread, lengths, np.inf)
+    both = np.outer(lengths, lengths)
+    return replace(moments, cross=moments.cross / both, cells=moments.cells / both), lengths
 
 
 def reduce_cross(cross: Floats, regressors: int) -> Floats:
@@ -149,9 +185,10 @@ def count_effective(moments: ClusterMoments, term: str) -> float:
     Carter, Schnepel and Steigerwald (2017), with uncorrelated errors as in MacKinnon,
     Nielsen and Webb (2023), because absorbed effects leave no common error.
     """
-    position = 1 + moments.names.index(term)
+    moments, _ = scale_cross(moments)
     total = moments.cross.sum(axis=0)
-    weights = np.linalg.pinv(total[1:, 1:], rcond=_RANK, hermitian=True)[position - 1]
+    inverse = invert(total[1:, 1:], moments.names, where=moments.where)
+    weights = inverse[moments.names.index(term)]
     leverage = np.einsum("i,gij,j->g", weights, moments.cross[:, 1:, 1:], weights)
     spread = float(((leverage - leverage.mean()) ** 2).mean() / leverage.mean() ** 2)
     return moments.n_clusters / (1 + spread)

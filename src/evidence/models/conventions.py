@@ -3,12 +3,14 @@
 ``fixest``: R's fixest ≥ 0.13 and Stata's reghdfe: G/(G−1)·(n−1)/(n−k), where effects
 nested in clusters count once together; t(G−1); rows alone in a level dropped.
 ``stata``: Stata's areg: the same with all effects counted, nothing dropped.
-``linearmodels``: its ``PanelOLS`` with default options: n/(n−k) with all effects counted,
-no G/(G−1), t(n−k), nothing dropped.
+``linearmodels``: its ``PanelOLS`` with default options: n/(n−k), no G/(G−1), nothing
+dropped; all effects are counted unless there is one dimension that is nested in the
+clusters; t(n−k) with all effects counted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -22,17 +24,27 @@ SmallSample = Literal["fixest", "stata", "linearmodels"]
 
 
 def count_parameters(
-    regressors: int, effects: Effects, clusters: Codes | None, small_sample: SmallSample
+    regressors: int,
+    effects: Effects,
+    clusters: Sequence[Codes],
+    small_sample: SmallSample,
 ) -> int:
-    """Count the parameters that a convention charges: regressors and effects."""
+    """Count the parameters that a convention charges: regressors and effects.
+
+    ``clusters`` holds no, one or two dimensions; an effect is nested where it is nested in
+    one of them.
+    """
     if not effects.codes:
         return regressors
-    counted = [
-        levels - 1
+    nested = [
+        any(is_nested(code, levels, owner) for owner in clusters)
         for code, levels in zip(effects.codes, effects.levels, strict=True)
-        if small_sample != "fixest" or clusters is None or not is_nested(code, levels, clusters)
     ]
-    return regressors + 1 + sum(counted)
+    if small_sample == "linearmodels" and nested == [True]:
+        return regressors
+    free = [small_sample == "fixest" and inside for inside in nested]
+    charged = [levels - 1 for levels, out in zip(effects.levels, free, strict=True) if not out]
+    return regressors + 1 + sum(charged)
 
 
 def scale_covariance(nobs: int, parameters: int, groups: int, small_sample: SmallSample) -> float:
@@ -42,9 +54,9 @@ def scale_covariance(nobs: int, parameters: int, groups: int, small_sample: Smal
     return groups / (groups - 1) * (nobs - 1) / (nobs - parameters)
 
 
-def count_df(nobs: int, parameters: int, groups: int, small_sample: SmallSample) -> float:
-    """Give the degrees of freedom of the t distribution."""
-    return float(nobs - parameters if small_sample == "linearmodels" else groups - 1)
+def count_df(nobs: int, used: int, groups: int, small_sample: SmallSample) -> float:
+    """Give the degrees of freedom of the t distribution; ``used`` counts all parameters."""
+    return float(nobs - used if small_sample == "linearmodels" else groups - 1)
 
 
 def is_nested(code: Codes, levels: int, clusters: Codes) -> bool:

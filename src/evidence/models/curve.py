@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from evidence.errors import ModelError
-from evidence.models.absorb import absorb, code_effects, code_labels, find_singletons
+from evidence.models.absorb import absorb, code_clusters, code_effects, find_singletons
 from evidence.models.clusters import sum_products
 from evidence.models.conventions import count_parameters, scale_covariance
 from evidence.models.design import CONF_LEVEL, Design, Diagnostic, Floats
@@ -172,7 +172,7 @@ def _sum_cross(design: Design, names: tuple[str, ...]) -> tuple[Floats, int, int
     assert design.clusters is not None
     effects = code_effects(design.effects)
     columns = np.column_stack([design.outcome, design.regressors]).astype(np.float64)
-    clusters = code_labels(design.clusters)
+    clusters = code_clusters(design.clusters, design.where)
     if effects.codes:
         kept = find_singletons(effects)
         effects = code_effects(design.effects[kept])
@@ -189,7 +189,7 @@ def _sum_cross(design: Design, names: tuple[str, ...]) -> tuple[Floats, int, int
             expected="clusters, and variation within the effects",
             do="Take the control out, or absorb fewer effects.",
         )
-    parameters = count_parameters(len(names), effects, clusters, "fixest")
+    parameters = count_parameters(len(names), effects, [clusters], "fixest")
     if not effects.codes:
         parameters += 1
     return sum_products(left, clusters), len(columns), parameters

@@ -123,11 +123,10 @@ def _speak_wild(moments: ClusterMoments, row: dict[Hashable, Any]) -> dict[Hasha
     if np.isfinite([drawn.conf_low, drawn.conf_high]).all():
         return wild
     return wild | {
-        "p_value": np.nan,
         "conf_low": np.nan,
         "conf_high": np.nan,
         "reason": f"the wild bootstrap of {drawn.n_clusters} clusters rules out no value on one "
-        "side: no p-value and no interval",
+        "side: no interval",
     }
 
 

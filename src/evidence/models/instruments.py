@@ -16,6 +16,8 @@ from linearmodels.iv import IV2SLS, IVGMM, IVLIML
 from scipy import linalg, optimize, stats
 
 from evidence.errors import ModelError
+from evidence.models.absorb import absorb, code_effects, find_singletons
+from evidence.models.conventions import count_parameters
 from evidence.models.design import CONF_LEVEL, Codes, Design, Diagnostic, Estimates, Floats
 from evidence.models.linear import (
     NO_CHANGE,
@@ -30,8 +32,6 @@ Method = Literal["2sls", "liml", "gmm"]
 
 WEAK = 10.0
 _NO_RELATION = 1e-8
-_MOST_TURNS = 10_000
-_STILL = 1e-12
 _DIRECTIONS = 4001
 _STEEPEST = 1e-9
 
@@ -152,35 +152,6 @@ def estimate_iv(
     )
 
 
-def absorb(columns: Floats, effects: pd.DataFrame) -> Floats:
-    """Take effects (n × d labels) out of columns (n × c) by alternating projections.
-
-    Without effects the mean is taken out.
-
-    Raises
-    ------
-    ModelError
-        Where projections still change after 10,000 rounds.
-    """
-    left: Floats = columns - columns.mean(axis=0)
-    codes = [pd.factorize(effects[name])[0] for name in effects.columns]
-    spread = np.abs(left).max(axis=0, initial=0.0)
-    for _ in range(_MOST_TURNS):
-        before = left
-        for code in codes:
-            sums = np.zeros((code.max() + 1, left.shape[1]))
-            np.add.at(sums, code, left)
-            left = left - (sums / np.bincount(code)[:, None])[code]
-        if len(codes) < 2 or (np.abs(left - before).max(axis=0) <= _STILL * spread).all():
-            return left
-    raise ModelError(
-        "effects",
-        seen=f"columns that still change after {_MOST_TURNS} rounds",
-        expected="effects that can be told apart",
-        do="Take out one of the effects, or rows that tie few of their labels together.",
-    )
-
-
 def _check_instruments(
     design: Design, endogenous: tuple[str, ...], instruments: pd.DataFrame, method: str
 ) -> None:
@@ -212,8 +183,9 @@ def _check_instruments(
 
 
 def _prepare(design: Design, endogenous: tuple[str, ...], instruments: pd.DataFrame) -> _Columns:
-    kept = _find_company(design.effects)
-    effects = design.effects[kept]
+    coded = code_effects(design.effects)
+    kept = find_singletons(coded) if coded.codes else np.ones(len(design.outcome), dtype=bool)
+    effects = code_effects(design.effects[kept])
     frame = pd.concat(
         [
             design.outcome.rename("(outcome)"),
@@ -234,7 +206,7 @@ def _prepare(design: Design, endogenous: tuple[str, ...], instruments: pd.DataFr
     whole = frame.to_numpy()
     whole = whole - whole.mean(axis=0)
     spread = np.sqrt((whole**2).mean(axis=0))
-    left = absorb(whole / np.where(spread > 0, spread, 1.0), effects)
+    left = absorb(whole / np.where(spread > 0, spread, 1.0), effects, where=design.where)
     share = np.sqrt((left**2).mean(axis=0))
     lost = [str(name) for name, part in zip(frame, share, strict=True) if part**2 < NO_CHANGE]
     if lost:
@@ -254,31 +226,11 @@ def _prepare(design: Design, endogenous: tuple[str, ...], instruments: pd.DataFr
         instruments=scaled.iloc[:, 1 + k + m :],
         spreads=(spread * share)[: 1 + k + m],
         clusters=clusters,
-        absorbed=_count_absorbed(effects, clusters),
+        absorbed=max(
+            1, count_parameters(0, effects, [] if clusters is None else [clusters], "fixest")
+        ),
         lonely=int((~kept).sum()),
     )
-
-
-def _find_company(effects: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Find rows that share each effect with another such row (reghdfe, fixest)."""
-    kept = np.ones(len(effects), dtype=bool)
-    codes = [pd.factorize(effects[name])[0] for name in effects.columns]
-    while True:
-        before = int(kept.sum())
-        for code in codes:
-            kept &= np.bincount(code, kept, code.max() + 1)[code] > 1
-        if int(kept.sum()) == before:
-            return kept
-
-
-def _count_absorbed(effects: pd.DataFrame, clusters: Codes | None) -> int:
-    """Count a constant and the effects; with clusters without those nested in them."""
-    count = 1
-    for name in effects.columns:
-        labels = pd.Series(pd.factorize(effects[name])[0])
-        nested = clusters is not None and (pd.Series(clusters).groupby(labels).nunique() == 1).all()
-        count += 0 if nested else int(labels.nunique()) - 1
-    return count
 
 
 def _partial_out(columns: _Columns) -> _Stages:

@@ -18,6 +18,7 @@ from evidence.models.absorb import (
     MOST_DIRECT,
     Effects,
     absorb,
+    code_clusters,
     code_effects,
     code_labels,
     find_singletons,
@@ -46,21 +47,22 @@ from evidence.models.solve import (
     solve_rows,
 )
 
-_EXACT = 1e-9
+_ROUNDING = 1e-16
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
     """Aligned columns of a design: [outcome, regressors], coded effects and clusters.
 
-    ``nobs`` counts the rows that carry information; rows of entities seen once may
-    stay, because what is left of them within their entity is zero.
+    ``kept`` marks the rows that carry information, and ``nobs`` counts them; rows of
+    entities seen once may stay, because what is left of them within their entity is zero.
     """
 
     columns: list[npt.NDArray[np.generic]]
     effects: Effects
     clusters: Codes | None
     crossed: Codes | None
+    kept: npt.NDArray[np.bool_] | None
     nobs: int
     names: tuple[str, ...]
     where: str
@@ -68,9 +70,13 @@ class _Rows:
 
 @dataclass(frozen=True, slots=True)
 class _Solved:
-    """A solution, what is left of each column within effects, and how to get scores."""
+    """A solution, what is left of each column within effects, and how to get scores.
+
+    ``squares`` (K,) are the sums of squares that are left, ``within`` their shares.
+    """
 
     solution: Solution
+    squares: Floats
     within: Floats
     residual_squares: float
     rank: int
@@ -91,6 +97,8 @@ def estimate_least_squares(
     (Cameron, Gelbach and Miller 2011; one factor of the smaller count). Without
     clusters it is unadjusted, σ²A with t(n−k).
 
+    A term whose clusters' scores cancel exactly has no error (nan).
+
     Raises
     ------
     ModelError
@@ -99,10 +107,9 @@ def estimate_least_squares(
         single cluster.
     """
     rows = _align(design, crossed, drop=small_sample == "fixest")
-    solved = _solve(rows, collinear)
+    rows, solved = _solve(rows, collinear)
     _check_room(rows, solved.rank)
-    parameters = count_parameters(len(rows.names), rows.effects, rows.clusters, small_sample)
-    covariance, groups, df = _infer(rows, solved, parameters, small_sample)
+    covariance, groups, df = _infer(rows, solved, small_sample)
     return Estimates(
         terms=rows.names,
         coefficients=solved.solution.coefficients,
@@ -112,18 +119,28 @@ def estimate_least_squares(
         n_clusters=groups,
         cov_type="unadjusted" if groups is None else "CR1",
         small_sample="n/(n-k)" if groups is None else small_sample,
-        diagnostics=tuple(
-            Diagnostic(f"within_share {name}", float(share))
-            for name, share in zip(rows.names, solved.within, strict=True)
-        ),
+        diagnostics=_diagnose(rows, solved, covariance),
     )
 
 
+def _diagnose(rows: _Rows, solved: _Solved, covariance: Floats) -> tuple[Diagnostic, ...]:
+    shares = [
+        Diagnostic(f"within_share {name}", float(share))
+        for name, share in zip(rows.names, solved.within, strict=True)
+    ]
+    silent = [
+        Diagnostic(f"std_error {name}", reason="a single cluster carries it: its scores cancel")
+        for name, variance in zip(rows.names, np.diag(covariance), strict=True)
+        if np.isnan(variance)
+    ]
+    return (*shares, *silent)
+
+
 def _align(design: Design, crossed: pd.Series | None, *, drop: bool) -> _Rows:
-    _check_types(design)
+    _check_types(design, crossed)
     effects = code_effects(design.effects)
     _check_labels(design, effects)
-    clusters = None if design.clusters is None else _code_clusters(design.clusters, design.where)
+    clusters = None if design.clusters is None else code_clusters(design.clusters, design.where)
     if clusters is not None:
         same = [code for code in effects.codes if np.array_equal(code, clusters)]
         clusters = same[0] if same else clusters
@@ -134,7 +151,8 @@ def _align(design: Design, crossed: pd.Series | None, *, drop: bool) -> _Rows:
         ],
         effects=effects,
         clusters=clusters,
-        crossed=None if crossed is None else _code_clusters(crossed, design.where),
+        crossed=None if crossed is None else code_clusters(crossed, design.where),
+        kept=None,
         nobs=len(design.outcome),
         names=tuple(map(str, design.regressors.columns)),
         where=design.where,
@@ -156,10 +174,23 @@ def _drop_singletons(rows: _Rows) -> _Rows:
             expected="rows whose effects are seen more than once",
             do="Widen the sample, or absorb fewer effects.",
         )
-    first = rows.effects.codes[0]
+    rows = replace(rows, kept=kept, nobs=nobs)
+    first, *others = rows.effects.codes
     alone = np.bincount(first, minlength=rows.effects.levels[0]) == 1
-    if _find_starts(rows) is not None and nobs + int(alone.sum()) == rows.nobs:
-        return replace(rows, nobs=nobs)
+    whole = all(
+        (np.bincount(code[kept], minlength=levels) > 0).all()
+        for code, levels in zip(others, rows.effects.levels[1:], strict=True)
+    )
+    if whole and _find_starts(rows) is not None and nobs + int(alone.sum()) == len(kept):
+        return rows
+    return _compress(rows)
+
+
+def _compress(rows: _Rows) -> _Rows:
+    """Leave out the rows that carry no information."""
+    if rows.kept is None:
+        return rows
+    kept = rows.kept
     left = [_recode(code[kept]) for code in rows.effects.codes]
     levels = tuple(int(code.max()) + 1 for code in left)
     return replace(
@@ -168,28 +199,26 @@ def _drop_singletons(rows: _Rows) -> _Rows:
         effects=replace(rows.effects, codes=tuple(left), levels=levels),
         clusters=None if rows.clusters is None else _recode(rows.clusters[kept]),
         crossed=None if rows.crossed is None else _recode(rows.crossed[kept]),
-        nobs=nobs,
+        kept=None,
     )
-
-
-def _code_clusters(labels: pd.Series, where: str) -> Codes:
-    codes = code_labels(labels)
-    missing = int((codes < 0).sum())
-    if missing:
-        raise ModelError(
-            where,
-            seen=f"{missing} rows without a cluster",
-            expected="a cluster for every row, because inference is made there",
-            do="Complete the column in the raw file, or cluster at another level.",
-        )
-    return codes
 
 
 def _recode(codes: Codes) -> Codes:
     return np.asarray(np.unique(codes, return_inverse=True)[1], dtype=np.int64)
 
 
-def _check_types(design: Design) -> None:
+def _check_types(design: Design, crossed: pd.Series | None) -> None:
+    parts = (design.regressors, design.effects, design.clusters, crossed)
+    lengths = {len(part) for part in (design.outcome, *parts) if part is not None}
+    if len(lengths) > 1 or (crossed is not None and design.clusters is None):
+        raise ModelError(
+            design.where,
+            seen=f"columns of {', '.join(map(str, sorted(lengths)))} rows"
+            if len(lengths) > 1
+            else "a second dimension of clusters without a first",
+            expected="one length, and clusters before crossed ones",
+            do="Take outcome, regressors, effects and clusters from the same rows.",
+        )
     if not len(design.outcome):
         raise ModelError(
             design.where,
@@ -256,13 +285,14 @@ def _check_room(rows: _Rows, rank: int) -> None:
         )
 
 
-def _solve(rows: _Rows, collinear: float) -> _Solved:
+def _solve(rows: _Rows, collinear: float) -> tuple[_Rows, _Solved]:
     starts = _find_starts(rows)
     if starts is not None:
         solved = _solve_scans(rows, starts)
         if solved is not None:
-            return solved
-    return _solve_columns(rows, collinear)
+            return rows, solved
+    rows = _compress(rows)
+    return rows, _solve_columns(rows, collinear)
 
 
 def _sort_rows(rows: _Rows) -> _Rows:
@@ -335,9 +365,9 @@ def _solve_scans(rows: _Rows, starts: Codes) -> _Solved | None:
         return _group(scores, clusters[starts])
 
     squares = float(direction @ reduced.cross @ direction)
-    within = np.diag(reduced.cross)[1:] / moments.spread[1:]
+    left = np.diag(reduced.cross)[1:]
     rank = rows.effects.levels[0] - (len(rows.columns[0]) - rows.nobs) + reduced.rank
-    return _Solved(solution, within, squares, rank, sum_by)
+    return _Solved(solution, left, left / moments.spread[1:], squares, rank, sum_by)
 
 
 def _solve_columns(rows: _Rows, collinear: float) -> _Solved:
@@ -359,8 +389,9 @@ def _solve_columns(rows: _Rows, collinear: float) -> _Solved:
         return _group(left[:, 1:] * residual[:, None], clusters)
 
     whole = np.where(spread > 0, spread, np.diag(cross))[1:]
-    within = np.diag(cross)[1:] / whole
-    return _Solved(solution, within, float(residual @ residual), rows.effects.rank, sum_by)
+    inside = np.diag(cross)[1:]
+    squares = float(residual @ residual)
+    return _Solved(solution, inside, inside / whole, squares, rows.effects.rank, sum_by)
 
 
 def _check_left(rows: _Rows, cross: Floats, spread: Floats) -> None:
@@ -384,11 +415,12 @@ def _check_left(rows: _Rows, cross: Floats, spread: Floats) -> None:
 
 
 def _infer(
-    rows: _Rows, solved: _Solved, parameters: int, small_sample: SmallSample
+    rows: _Rows, solved: _Solved, small_sample: SmallSample
 ) -> tuple[Floats, int | None, float]:
     bread = solved.solution.bread
+    regressors = len(rows.names)
     if rows.clusters is None:
-        left = rows.nobs - len(rows.names) - solved.rank
+        left = rows.nobs - regressors - solved.rank
         return solved.residual_squares / left * bread, None, float(left)
     meat, groups = _sum_meat(rows, solved)
     if groups < 2:
@@ -398,9 +430,14 @@ def _infer(
             expected="two or more",
             do="Add data of other units; from a single one nothing can be inferred.",
         )
+    clusters = [codes for codes in (rows.clusters, rows.crossed) if codes is not None]
+    parameters = count_parameters(regressors, rows.effects, clusters, small_sample)
+    used = count_parameters(regressors, rows.effects, (), small_sample)
     factor = scale_covariance(rows.nobs, parameters, groups, small_sample)
-    df = count_df(rows.nobs, parameters, groups, small_sample)
-    return factor * bread @ meat @ bread, groups, df
+    covariance = factor * bread @ meat @ bread
+    silent = np.diag(meat) < _ROUNDING * solved.residual_squares / rows.nobs * solved.squares
+    covariance[silent, :] = covariance[:, silent] = np.nan
+    return covariance, groups, count_df(rows.nobs, used, groups, small_sample)
 
 
 def _sum_meat(rows: _Rows, solved: _Solved) -> tuple[Floats, int]:
