@@ -148,7 +148,6 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "4 rows for 5 param|x, z.*combination",
     ),
     "20 y constant": (_put("y", lambda frame: 3.0), "outcome"),
-    "20 y is the factory": (_put("y", lambda frame: frame["factory"]), "left of the outcome"),
     "21 x zero": (_put("x", lambda frame: 0), r"nothing is left of x "),
     "22 cluster missing": (_spoil("cluster", np.nan, 36), "10 rows without a cluster"),
     "22 cluster missing in text": (
@@ -359,6 +358,15 @@ def test_clusters_whose_scores_are_all_zero_infer_nothing() -> None:
     inferred = table.loc["x", ["std_error", "p_value", "conf_low", "conf_high"]]
     assert inferred.isna().all(), inferred.to_dict()
     assert np.isfinite(table["estimate"]["x"])
+
+
+def test_an_outcome_that_effects_explain_has_a_zero_and_no_error() -> None:
+    """20, y is the factory: nothing is left, so the coefficient is zero and nothing is inferred."""
+    frame = _draw()
+    estimates = estimate_least_squares(_design(frame.assign(y=frame["factory"] * 1.0)))
+    assert np.abs(estimates.coefficients).max() < 1e-12
+    assert np.isnan(estimates.std_errors).all()
+    assert "nothing is left of the outcome" in estimates.diagnostics[-1].reason
 
 
 def test_an_exact_fit_has_no_error_to_speak_of() -> None:

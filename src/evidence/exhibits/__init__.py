@@ -6,6 +6,7 @@ microdata and no words. ``draw`` makes a picture of it in a language and a width
 
 from __future__ import annotations
 
+from evidence.exhibits.curve import figure_curve
 from evidence.exhibits.drawing import draw, show
 from evidence.exhibits.noun import COLUMNS, Exhibit, figure_coefficients, table_findings
 from evidence.exhibits.report import figure_report
@@ -18,6 +19,7 @@ __all__ = [
     "describe",
     "draw",
     "figure_coefficients",
+    "figure_curve",
     "figure_report",
     "font_path",
     "label_row",

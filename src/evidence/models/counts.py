@@ -306,7 +306,7 @@ def _read(design: Design, exposure_offset: pd.Series | None) -> _Sample:
             expected="at least one row and one regressor, each with a name of its own",
             do="Look at the specification and at the sample.",
         )
-    outcome = _to_floats(design.outcome.to_frame("outcome"), where)[:, 0]
+    outcome = _to_floats(design.outcome.to_frame(str(design.outcome.name)), where)[:, 0]
     values = _to_floats(design.regressors, where)
     centred = values - values.mean(axis=0)
     scales = centred.std(axis=0)

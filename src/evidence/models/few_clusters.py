@@ -34,7 +34,7 @@ def infer(design: Design, estimator: Estimator, *, linear: bool) -> tuple[Estima
     """
     estimates = estimator(design)
     groups = estimates.n_clusters
-    if groups is None or groups >= FEW_CLUSTERS:
+    if groups is None or groups >= FEW_CLUSTERS or np.isnan(estimates.std_errors).all():
         return estimates, _label(tabulate_estimates(estimates), estimates)
     moments = _collect(design) if linear else None
     covariance = (
@@ -110,7 +110,13 @@ def _bootstrap(moments: ClusterMoments, table: pd.DataFrame) -> pd.DataFrame:
 
 def _speak_wild(moments: ClusterMoments, row: dict[Hashable, Any]) -> dict[Hashable, Any]:
     """Let the bootstrap speak where its p is the larger one."""
-    drawn = bootstrap_wild(moments, str(row["term"]))
+    try:
+        drawn = bootstrap_wild(moments, str(row["term"]))
+    except ModelError as error:
+        nothing = dict.fromkeys(
+            ("std_error", "statistic", "p_value", "conf_low", "conf_high"), np.nan
+        )
+        return row | nothing | {"reason": f"{error.seen}: no p-value and no interval"}
     if not drawn.p_value > row["p_value"]:
         return row
     wild = row | {
@@ -131,10 +137,14 @@ def _speak_wild(moments: ClusterMoments, row: dict[Hashable, Any]) -> dict[Hasha
 
 
 def _label(table: pd.DataFrame, estimates: Estimates) -> pd.DataFrame:
+    told = {check.name: check.reason for check in estimates.diagnostics if check.reason}
+    single = "rests on a single cluster"
+    reasons = [told.get(f"std_error {term}", single) for term in table["term"]]
     return table.assign(
         cov_type=estimates.cov_type,
         small_sample=estimates.small_sample,
-        reason=np.where(
-            table["std_error"].isna(), "rests on a single cluster: no p-value and no interval", ""
-        ),
+        reason=[
+            f"{reason}: no p-value and no interval" if np.isnan(error) else ""
+            for reason, error in zip(reasons, table["std_error"], strict=True)
+        ],
     )

@@ -72,7 +72,8 @@ class _Rows:
 class _Solved:
     """A solution, what is left of each column within effects, and how to get scores.
 
-    ``squares`` (K,) are the sums of squares that are left, ``within`` their shares.
+    ``squares`` (K,) are the sums of squares that are left, ``within`` their shares;
+    ``explained`` says that the effects leave nothing of the outcome.
     """
 
     solution: Solution
@@ -80,6 +81,7 @@ class _Solved:
     within: Floats
     residual_squares: float
     rank: int
+    explained: bool
     sum_by: Callable[[Codes], Floats]
 
 
@@ -97,7 +99,8 @@ def estimate_least_squares(
     (Cameron, Gelbach and Miller 2011; one factor of the smaller count). Without
     clusters it is unadjusted, σ²A with t(n−k).
 
-    A term whose clusters' scores cancel exactly has no error (nan).
+    A term whose clusters' scores cancel exactly has no error (nan), nor has any where the
+    effects leave nothing of the outcome.
 
     Raises
     ------
@@ -110,6 +113,8 @@ def estimate_least_squares(
     rows, solved = _solve(rows, collinear)
     _check_room(rows, solved.rank)
     covariance, groups, df = _infer(rows, solved, small_sample)
+    if solved.explained:
+        covariance = np.full_like(covariance, np.nan)
     return Estimates(
         terms=rows.names,
         coefficients=solved.solution.coefficients,
@@ -128,8 +133,13 @@ def _diagnose(rows: _Rows, solved: _Solved, covariance: Floats) -> tuple[Diagnos
         Diagnostic(f"within_share {name}", float(share))
         for name, share in zip(rows.names, solved.within, strict=True)
     ]
+    reason = (
+        "nothing is left of the outcome once the effects are taken out"
+        if solved.explained
+        else "a single cluster carries it: its scores cancel"
+    )
     silent = [
-        Diagnostic(f"std_error {name}", reason="a single cluster carries it: its scores cancel")
+        Diagnostic(f"std_error {name}", reason=reason)
         for name, variance in zip(rows.names, np.diag(covariance), strict=True)
         if np.isnan(variance)
     ]
@@ -367,7 +377,9 @@ def _solve_scans(rows: _Rows, starts: Codes) -> _Solved | None:
     squares = float(direction @ reduced.cross @ direction)
     left = np.diag(reduced.cross)[1:]
     rank = rows.effects.levels[0] - (len(rows.columns[0]) - rows.nobs) + reduced.rank
-    return _Solved(solution, left, left / moments.spread[1:], squares, rank, sum_by)
+    explained = bool(find_absorbed(reduced.cross[:1, :1], moments.spread[:1], ["y"]))
+    within = left / moments.spread[1:]
+    return _Solved(solution, left, within, squares, rank, explained, sum_by)
 
 
 def _solve_columns(rows: _Rows, collinear: float) -> _Solved:
@@ -391,7 +403,8 @@ def _solve_columns(rows: _Rows, collinear: float) -> _Solved:
     whole = np.where(spread > 0, spread, np.diag(cross))[1:]
     inside = np.diag(cross)[1:]
     squares = float(residual @ residual)
-    return _Solved(solution, inside, inside / whole, squares, rows.effects.rank, sum_by)
+    explained = bool(find_absorbed(cross[:1, :1], spread[:1], ["y"])) and bool(rows.effects.codes)
+    return _Solved(solution, inside, inside / whole, squares, rows.effects.rank, explained, sum_by)
 
 
 def _check_left(rows: _Rows, cross: Floats, spread: Floats) -> None:
@@ -402,14 +415,13 @@ def _check_left(rows: _Rows, cross: Floats, spread: Floats) -> None:
             expected="an outcome that varies",
             do="Look at the raw file, or choose another outcome.",
         )
-    names = ("the outcome", *rows.names)
-    gone = find_absorbed(cross, spread, names) if rows.effects.codes else []
+    gone = find_absorbed(cross[1:, 1:], spread[1:], rows.names) if rows.effects.codes else []
     if gone:
         raise ModelError(
             rows.where,
             seen=f"nothing is left of {', '.join(gone)} once {', '.join(rows.effects.names)} "
             "are taken out",
-            expected="an outcome and regressors that vary within the effects",
+            expected="regressors that vary within the effects",
             do="Take the regressor out, or absorb fewer effects.",
         )
 

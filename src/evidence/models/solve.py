@@ -69,7 +69,8 @@ def solve_rows(
     """Solve from the rows by QR of scaled columns, refined in extended precision.
 
     The refinement is of the augmented system (Björck 1967), so that residuals and
-    coefficients improve together. Where the platform's long double is a double, the
+    coefficients improve together; the scale is a power of two, so that no digit of the columns
+    is rounded away before. Where the platform's long double is a double, the
     refinement gains less.
 
     Raises
@@ -78,7 +79,7 @@ def solve_rows(
         Where a column is a combination of others, up to ``collinear``.
     """
     scale = np.sqrt((columns**2).sum(axis=0))
-    scale = np.where(scale > 0, scale, 1.0)
+    scale = np.exp2(np.round(np.log2(np.where(scale > 0, scale, 1.0))))
     scaled = columns / scale
     basis, factor, order = linalg.qr(scaled, mode="economic", pivoting=True)
     sizes = np.abs(np.diag(factor))
