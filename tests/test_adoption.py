@@ -16,15 +16,15 @@ from statsmodels.genmod import families
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from evidence.errors import ModelError
-from evidence.models.adoption import (
+from evidence.models.design import Design, Diagnostic, Estimates, tabulate_estimates
+from evidence.models.designs.adoption import (
     Method,
     estimate_adoption,
     find_cohorts,
     list_effects,
 )
-from evidence.models.design import Design, Diagnostic, Estimates, tabulate_estimates
-from evidence.models.event_study import Adjust, Aggregate, Base, Control
-from evidence.models.sensitivity import Restriction, bound_violations, decompose_twfe
+from evidence.models.designs.event_study import Adjust, Aggregate, Base, Control
+from evidence.models.designs.sensitivity import Restriction, bound_violations, decompose_twfe
 from samples import ROOT
 
 Floats = npt.NDArray[np.float64]

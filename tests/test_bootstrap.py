@@ -15,15 +15,15 @@ import pandas as pd
 import pytest
 
 from evidence.errors import ModelError
-from evidence.models.bootstrap import Weights, bootstrap_wild, draw_statistics
-from evidence.models.clusters import (
+from evidence.models.design import Design
+from evidence.models.kernel.bootstrap import Weights, bootstrap_wild, draw_statistics
+from evidence.models.kernel.clusters import (
     MOST_INDICATORS,
     ClusterMoments,
     collect_moments,
     count_effective,
     jackknife,
 )
-from evidence.models.design import Design
 
 Floats = npt.NDArray[np.float64]
 

@@ -14,8 +14,8 @@ import statsmodels.api as sm
 from scipy import sparse, special
 
 from evidence.errors import ModelError
-from evidence.models.counts import estimate_fractional, estimate_poisson, find_separated
 from evidence.models.design import Design, Diagnostic, Estimates, tabulate_estimates
+from evidence.models.designs.counts import estimate_fractional, estimate_poisson, find_separated
 
 Floats = npt.NDArray[np.float64]
 

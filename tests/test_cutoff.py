@@ -13,13 +13,13 @@ import pytest
 from scipy import stats
 
 from evidence.errors import ModelError
-from evidence.models.cutoff import (
+from evidence.models.design import Diagnostic, Estimates, tabulate_estimates
+from evidence.models.designs.cutoff import (
     Kernel,
     _weigh_bins,
     balance_at_cutoff,
     estimate_cutoff,
 )
-from evidence.models.design import Diagnostic, Estimates, tabulate_estimates
 
 REFERENCE = Path(__file__).parent / "references" / "cutoff.json"
 """Written by references/cutoff.py: rdrobust 2.1.1, simulated firms."""

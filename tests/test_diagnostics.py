@@ -13,8 +13,7 @@ from statsmodels.datasets import longley
 from statsmodels.stats.power import TTestIndPower
 
 from evidence.errors import ModelError
-from evidence.models.design import Diagnostic
-from evidence.models.diagnostics import (
+from evidence.models.checks.diagnostics import (
     Bounds,
     assess_missingness,
     assess_power,
@@ -26,6 +25,7 @@ from evidence.models.diagnostics import (
     plan_std_error,
     weigh_attrition,
 )
+from evidence.models.design import Diagnostic
 
 Floats = npt.NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from statsmodels.duration.hazard_regression import PHReg
 from evidence.errors import ModelError
 from evidence.measures import list_spells
 from evidence.models.design import Diagnostic, Estimates, tabulate_estimates
-from evidence.models.durations import (
+from evidence.models.designs.durations import (
     Spells,
     estimate_cox,
     estimate_interval_censored,

@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT
 from evidence.errors import ModelError
 from evidence.models.design import Design, Diagnostic, Estimates, tabulate_estimates
-from evidence.models.dynamic import estimate_dynamic
+from evidence.models.designs.dynamic import estimate_dynamic
 
 Floats = npt.NDArray[np.float64]
 Options = dict[str, Any]
@@ -606,7 +606,7 @@ def test_designs_that_do_not_fit_are_refused() -> None:
 
 
 def test_long_panels_are_asked_to_collapse(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evidence.models.dynamic.MOST_CELLS", 3000)
+    monkeypatch.setattr("evidence.models.designs.dynamic.MOST_CELLS", 3000)
     design = _design(_simulate(40, 6), "y", ["x", "z"])
     with pytest.raises(ModelError, match="Collapse the instruments"):
         estimate_dynamic(design)

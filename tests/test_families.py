@@ -9,7 +9,12 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from evidence.errors import ModelError
-from evidence.models.families import adjust_p_values, index_outcomes, step_down, weigh_outcomes
+from evidence.models.checks.families import (
+    adjust_p_values,
+    index_outcomes,
+    step_down,
+    weigh_outcomes,
+)
 
 Floats = npt.NDArray[np.float64]
 

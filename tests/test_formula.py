@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evidence.errors import ModelError
-from evidence.models.formula import MOST_CHARACTERS, Formula, parse_formula
+from evidence.models.checks.formula import MOST_CHARACTERS, Formula, parse_formula
 
 COLUMNS = ("y", "x", "z", "wage", "log_wage", "factory", "year", "sector", "d", "lag")
 

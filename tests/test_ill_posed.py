@@ -21,7 +21,7 @@ import pytest
 from evidence.errors import EvidenceError, ModelError, PanelError
 from evidence.models import fit
 from evidence.models.design import Design, Estimates, tabulate_estimates
-from evidence.models.least_squares import estimate_least_squares
+from evidence.models.kernel.least_squares import estimate_least_squares
 from evidence.panel import Panel
 from samples import declare, make_panel, specify
 

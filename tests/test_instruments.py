@@ -16,9 +16,9 @@ from linearmodels.datasets import card, mroz
 from scipy import optimize, stats
 
 from evidence.errors import ModelError
-from evidence.models.absorb import absorb, code_effects
 from evidence.models.design import Design, Diagnostic, Estimates, Floats
-from evidence.models.instruments import Method, estimate_iv
+from evidence.models.designs.instruments import Method, estimate_iv
+from evidence.models.kernel.absorb import absorb, code_effects
 
 REFERENCE = Path(__file__).parent / "references" / "instruments.json"
 """Written by references/instruments.R: R 4.2.2, AER 1.2.10, estimatr 1.0.0, sandwich 3.0.2."""

@@ -16,9 +16,9 @@ from linearmodels.iv.absorbing import AbsorbingLS
 from linearmodels.panel import PanelOLS
 
 from evidence.errors import ModelError
-from evidence.models.conventions import SmallSample
 from evidence.models.design import Design, Estimates, tabulate_estimates
-from evidence.models.least_squares import estimate_least_squares
+from evidence.models.kernel.conventions import SmallSample
+from evidence.models.kernel.least_squares import estimate_least_squares
 
 Floats = npt.NDArray[np.float64]
 

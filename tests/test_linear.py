@@ -18,7 +18,7 @@ from linearmodels.panel import RandomEffects
 
 from evidence.errors import ModelError
 from evidence.models.design import Design, Diagnostic, Estimates
-from evidence.models.linear import (
+from evidence.models.designs.linear import (
     check_design,
     estimate_between,
     estimate_first_differences,

@@ -19,9 +19,9 @@ from evidence.models import (
     list_estimates,
     list_within_shares,
 )
-from evidence.models.bootstrap import bootstrap_wild
-from evidence.models.clusters import collect_moments
 from evidence.models.estimators import make_design
+from evidence.models.kernel.bootstrap import bootstrap_wild
+from evidence.models.kernel.clusters import collect_moments
 from evidence.panel import Panel
 from evidence.study import load_study
 from samples import ROOT, Section, declare, make_panel, read_panel, specify, study_file

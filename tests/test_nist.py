@@ -17,7 +17,7 @@ import pytest
 
 from evidence.errors import ModelError
 from evidence.models.design import Design
-from evidence.models.least_squares import estimate_least_squares
+from evidence.models.kernel.least_squares import estimate_least_squares
 
 FOLDER = Path(__file__).parent / "references" / "nist"
 """Data and certified values of https://www.itl.nist.gov/div898/strd/lls/lls.shtml."""

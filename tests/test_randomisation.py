@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from evidence.errors import ModelError
-from evidence.models.randomisation import Statistic, invert_test, randomise
+from evidence.models.checks.randomisation import Statistic, invert_test, randomise
 
 Floats = npt.NDArray[np.float64]
 

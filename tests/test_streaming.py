@@ -12,7 +12,8 @@ import pytest
 from dask.distributed import LocalCluster
 
 from evidence.errors import ModelError
-from evidence.models import Design, Estimates, estimate_least_squares, estimate_streamed, streaming
+from evidence.models import Design, Estimates, estimate_least_squares, estimate_streamed
+from evidence.models.kernel import streaming
 
 SAME = 1e-9
 """Relative; reason: the same sums in another order, in double precision."""

@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-from evidence.models.adoption import estimate_adoption, find_cohorts, list_effects
-from evidence.models.bootstrap import Bootstrapped, bootstrap_wild, draw_statistics
-from evidence.models.clusters import ClusterMoments, collect_moments, count_effective, jackknife
-from evidence.models.counts import estimate_fractional, estimate_poisson
-from evidence.models.curve import Curve, draw_curve, leave_out
-from evidence.models.cutoff import balance_at_cutoff, estimate_cutoff
-from evidence.models.design import (
-    CONF_LEVEL,
-    Design,
-    Diagnostic,
-    Estimates,
-    tabulate_estimates,
-)
-from evidence.models.diagnostics import (
+from evidence.models.checks.diagnostics import (
     AttritionWeights,
     Bounds,
     Influence,
@@ -29,15 +16,45 @@ from evidence.models.diagnostics import (
     plan_std_error,
     weigh_attrition,
 )
-from evidence.models.durations import (
+from evidence.models.checks.families import (
+    adjust_p_values,
+    index_outcomes,
+    step_down,
+    weigh_outcomes,
+)
+from evidence.models.checks.formula import Formula, parse_formula
+from evidence.models.checks.randomisation import (
+    Randomised,
+    RandomisedInterval,
+    invert_test,
+    randomise,
+)
+from evidence.models.design import (
+    CONF_LEVEL,
+    Design,
+    Diagnostic,
+    Estimates,
+    tabulate_estimates,
+)
+from evidence.models.designs.adoption import estimate_adoption, find_cohorts, list_effects
+from evidence.models.designs.counts import estimate_fractional, estimate_poisson
+from evidence.models.designs.cutoff import balance_at_cutoff, estimate_cutoff
+from evidence.models.designs.durations import (
     Spells,
     estimate_cox,
     estimate_interval_censored,
     estimate_survival,
     make_spells,
 )
-from evidence.models.dynamic import estimate_dynamic
-from evidence.models.families import adjust_p_values, index_outcomes, step_down, weigh_outcomes
+from evidence.models.designs.dynamic import estimate_dynamic
+from evidence.models.designs.instruments import estimate_iv
+from evidence.models.designs.linear import (
+    estimate_between,
+    estimate_first_differences,
+    estimate_mundlak,
+    estimate_random_effects,
+)
+from evidence.models.designs.sensitivity import Sensitivity, bound_violations, decompose_twfe
 from evidence.models.few_clusters import FEW_CLUSTERS
 from evidence.models.fit import (
     COLUMNS,
@@ -48,19 +65,17 @@ from evidence.models.fit import (
     list_estimates,
     list_within_shares,
 )
-from evidence.models.formula import Formula, parse_formula
-from evidence.models.instruments import estimate_iv
-from evidence.models.least_squares import estimate_least_squares
-from evidence.models.level import guard_level
-from evidence.models.linear import (
-    estimate_between,
-    estimate_first_differences,
-    estimate_mundlak,
-    estimate_random_effects,
+from evidence.models.kernel.bootstrap import Bootstrapped, bootstrap_wild, draw_statistics
+from evidence.models.kernel.clusters import (
+    ClusterMoments,
+    collect_moments,
+    count_effective,
+    jackknife,
 )
-from evidence.models.randomisation import Randomised, RandomisedInterval, invert_test, randomise
-from evidence.models.sensitivity import Sensitivity, bound_violations, decompose_twfe
-from evidence.models.streaming import estimate_streamed
+from evidence.models.kernel.curve import Curve, draw_curve, leave_out
+from evidence.models.kernel.least_squares import estimate_least_squares
+from evidence.models.kernel.streaming import estimate_streamed
+from evidence.models.level import guard_level
 
 __all__ = [
     "COLUMNS",

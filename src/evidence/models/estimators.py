@@ -9,20 +9,20 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from evidence.models.adoption import Method as Adoption
-from evidence.models.adoption import estimate_adoption, find_cohorts
-from evidence.models.conventions import SmallSample
-from evidence.models.counts import estimate_fractional, estimate_poisson
 from evidence.models.design import Design, Diagnostic, Estimates
-from evidence.models.dynamic import Reach, estimate_dynamic
-from evidence.models.instruments import Method, estimate_iv
-from evidence.models.least_squares import estimate_least_squares
-from evidence.models.linear import (
+from evidence.models.designs.adoption import Method as Adoption
+from evidence.models.designs.adoption import estimate_adoption, find_cohorts
+from evidence.models.designs.counts import estimate_fractional, estimate_poisson
+from evidence.models.designs.dynamic import Reach, estimate_dynamic
+from evidence.models.designs.instruments import Method, estimate_iv
+from evidence.models.designs.linear import (
     estimate_between,
     estimate_first_differences,
     estimate_mundlak,
     estimate_random_effects,
 )
+from evidence.models.kernel.conventions import SmallSample
+from evidence.models.kernel.least_squares import estimate_least_squares
 from evidence.panel import Panel, cross_effects
 from evidence.study import Specification
 

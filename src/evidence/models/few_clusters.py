@@ -15,9 +15,14 @@ import numpy as np
 import pandas as pd
 
 from evidence.errors import ModelError
-from evidence.models.bootstrap import bootstrap_wild
-from evidence.models.clusters import ClusterMoments, collect_moments, count_effective, jackknife
 from evidence.models.design import Design, Diagnostic, Estimates, Floats, tabulate_estimates
+from evidence.models.kernel.bootstrap import bootstrap_wild
+from evidence.models.kernel.clusters import (
+    ClusterMoments,
+    collect_moments,
+    count_effective,
+    jackknife,
+)
 
 FEW_CLUSTERS = 30
 LEAST_FOR_BOOTSTRAP = 6

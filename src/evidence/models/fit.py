@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from evidence.errors import ModelError
-from evidence.models.absorb import absorb, code_effects
 from evidence.models.design import Diagnostic, Estimates, tabulate_estimates
 from evidence.models.estimators import ABSORBING, LINEAR, choose_estimator, make_design
 from evidence.models.few_clusters import infer
+from evidence.models.kernel.absorb import absorb, code_effects
+from evidence.models.kernel.solve import NO_CHANGE
 from evidence.models.level import (
     count_carriers,
     count_contributors,
@@ -23,7 +24,6 @@ from evidence.models.level import (
     find_clusters,
     guard_level,
 )
-from evidence.models.solve import NO_CHANGE
 from evidence.panel import Panel, select_sample, within_share
 from evidence.study import Specification, Study
 

@@ -16,8 +16,8 @@ from typing import Literal
 import numpy as np
 
 from evidence.errors import ModelError
-from evidence.models.clusters import ClusterMoments, invert, scale_cross
 from evidence.models.design import CONF_LEVEL, Codes, Floats
+from evidence.models.kernel.clusters import ClusterMoments, invert, scale_cross
 
 FEW_FOR_WEBB = 12
 """Below this count of clusters two signs give too few distinct draws (Webb 2014)."""

@@ -21,10 +21,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from evidence.errors import ModelError
-from evidence.models.absorb import MOST_DIRECT
-from evidence.models.conventions import SmallSample, count_df, scale_covariance
 from evidence.models.design import Codes, Diagnostic, Estimates, Floats
-from evidence.models.moments import (
+from evidence.models.kernel.absorb import MOST_DIRECT
+from evidence.models.kernel.conventions import SmallSample, count_df, scale_covariance
+from evidence.models.kernel.moments import (
     Block,
     Moments,
     cut_blocks,
@@ -32,7 +32,7 @@ from evidence.models.moments import (
     sum_moments,
     sum_scores,
 )
-from evidence.models.solve import Solution, find_absorbed, solve_cross
+from evidence.models.kernel.solve import Solution, find_absorbed, solve_cross
 
 BATCH_ROWS = 65_536
 

@@ -15,12 +15,12 @@ import pandas as pd
 from scipy import stats
 
 from evidence.errors import ModelError
-from evidence.models.absorb import absorb, code_clusters, code_effects, find_singletons
-from evidence.models.clusters import sum_products
-from evidence.models.conventions import count_parameters, scale_covariance
 from evidence.models.design import CONF_LEVEL, Design, Diagnostic, Floats
-from evidence.models.least_squares import estimate_least_squares
-from evidence.models.solve import find_absorbed
+from evidence.models.kernel.absorb import absorb, code_clusters, code_effects, find_singletons
+from evidence.models.kernel.clusters import sum_products
+from evidence.models.kernel.conventions import count_parameters, scale_covariance
+from evidence.models.kernel.least_squares import estimate_least_squares
+from evidence.models.kernel.solve import find_absorbed
 
 MOST_CONTROLS = 14
 _CHUNK = 128

@@ -15,8 +15,8 @@ from typing import Literal
 
 import numpy as np
 
-from evidence.models.absorb import Effects
 from evidence.models.design import Codes
+from evidence.models.kernel.absorb import Effects
 
 _LOOK = 4_096
 

@@ -15,10 +15,16 @@ import numpy as np
 import pandas as pd
 
 from evidence.errors import ModelError
-from evidence.models.absorb import Effects, absorb, code_clusters, code_effects, find_singletons
-from evidence.models.conventions import is_nested
 from evidence.models.design import Codes, Design, Floats
-from evidence.models.solve import NO_CHANGE
+from evidence.models.kernel.absorb import (
+    Effects,
+    absorb,
+    code_clusters,
+    code_effects,
+    find_singletons,
+)
+from evidence.models.kernel.conventions import is_nested
+from evidence.models.kernel.solve import NO_CHANGE
 
 MOST_INDICATORS = 400
 """Indicators of effects that cut across clusters, up to which they are kept as columns."""

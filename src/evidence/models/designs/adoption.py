@@ -23,7 +23,7 @@ from evidence.models.design import (
     Floats,
     tabulate_estimates,
 )
-from evidence.models.event_study import (
+from evidence.models.designs.event_study import (
     FEWEST,
     Adjust,
     Adopters,

@@ -17,7 +17,8 @@ from scipy import optimize, sparse, stats
 from statsmodels.duration.hazard_regression import PHReg
 
 from evidence.errors import ModelError
-from evidence.models.counts import (
+from evidence.models.design import Codes, Diagnostic, Estimates, Floats
+from evidence.models.designs.counts import (
     Bools,
     find_separated,
     name_separating,
@@ -25,7 +26,6 @@ from evidence.models.counts import (
     refuse_unsolved,
     sandwich,
 )
-from evidence.models.design import Codes, Diagnostic, Estimates, Floats
 
 _CONSTANT = 10 * np.finfo(float).eps
 _STILL = 1e-10

@@ -16,10 +16,8 @@ from linearmodels.iv import IV2SLS, IVGMM, IVLIML
 from scipy import linalg, optimize, stats
 
 from evidence.errors import ModelError
-from evidence.models.absorb import absorb, code_effects, find_singletons
-from evidence.models.conventions import count_parameters
 from evidence.models.design import CONF_LEVEL, Codes, Design, Diagnostic, Estimates, Floats
-from evidence.models.linear import (
+from evidence.models.designs.linear import (
     NO_CHANGE,
     SmallSample,
     call_library,
@@ -27,6 +25,8 @@ from evidence.models.linear import (
     check_design,
     check_rank,
 )
+from evidence.models.kernel.absorb import absorb, code_effects, find_singletons
+from evidence.models.kernel.conventions import count_parameters
 
 Method = Literal["2sls", "liml", "gmm"]
 

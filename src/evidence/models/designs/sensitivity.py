@@ -12,9 +12,9 @@ import pandas as pd
 from scipy import optimize, special, stats
 
 from evidence.errors import ModelError
-from evidence.models.adoption import match_cohorts
 from evidence.models.design import CONF_LEVEL, Design, Diagnostic, Estimates, Floats
-from evidence.models.event_study import Flags
+from evidence.models.designs.adoption import match_cohorts
+from evidence.models.designs.event_study import Flags
 
 Restriction = Literal["relative_magnitudes", "smoothness"]
 

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from evidence.errors import ModelError
-from evidence.models.absorb import (
+from evidence.models.design import Codes, Design, Diagnostic, Estimates, Floats
+from evidence.models.kernel.absorb import (
     MOST_DIRECT,
     Effects,
     absorb,
@@ -23,15 +24,14 @@ from evidence.models.absorb import (
     code_labels,
     find_singletons,
 )
-from evidence.models.conventions import (
+from evidence.models.kernel.conventions import (
     SmallSample,
     count_df,
     count_parameters,
     is_nested,
     scale_covariance,
 )
-from evidence.models.design import Codes, Design, Diagnostic, Estimates, Floats
-from evidence.models.moments import (
+from evidence.models.kernel.moments import (
     Block,
     Moments,
     cut_blocks,
@@ -39,7 +39,7 @@ from evidence.models.moments import (
     sum_moments,
     sum_scores,
 )
-from evidence.models.solve import (
+from evidence.models.kernel.solve import (
     COLLINEAR,
     Solution,
     find_absorbed,

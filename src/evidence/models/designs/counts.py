@@ -18,9 +18,9 @@ from statsmodels.genmod.families import Binomial
 from statsmodels.genmod.generalized_linear_model import GLM
 
 from evidence.errors import ModelError
-from evidence.models.absorb import Effects, absorb
-from evidence.models.conventions import is_nested
 from evidence.models.design import Codes, Design, Diagnostic, Estimates, Floats
+from evidence.models.kernel.absorb import Effects, absorb
+from evidence.models.kernel.conventions import is_nested
 
 SmallSample = Literal["fixest", "none"]
 Scale = Literal["coefficient", "partial"]

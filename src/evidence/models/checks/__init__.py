@@ -1,0 +1,1 @@
+"""What is asked before and after an estimate: formulas, diagnostics, families, permutations."""

@@ -1,0 +1,1 @@
+"""Estimators for designs other than least squares with absorbed effects, a file each."""
