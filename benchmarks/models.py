@@ -165,7 +165,8 @@ def take_turns(engines: list[str], rows: int, turns: int) -> dict[str, tuple[flo
                 command = [sys.executable, __file__, "--child", engine, str(file)]
                 done = subprocess.run(command, capture_output=True, text=True, check=False)
                 if done.returncode:
-                    print(f"  {engine} at {rows:,} rows: did not end ({done.returncode})")
+                    last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+                    print(f"  {engine} at {rows:,} rows: did not end ({done.returncode}): {last}")
                     engines.remove(engine)
                     found.pop(engine, None)
                     continue

@@ -184,7 +184,7 @@ def _check_instruments(
 
 def _prepare(design: Design, endogenous: tuple[str, ...], instruments: pd.DataFrame) -> _Columns:
     coded = code_effects(design.effects)
-    kept = find_singletons(coded) if coded.codes else np.ones(len(design.outcome), dtype=bool)
+    kept = find_singletons(coded)[0] if coded.codes else np.ones(len(design.outcome), dtype=bool)
     effects = code_effects(design.effects[kept])
     frame = pd.concat(
         [

@@ -71,8 +71,9 @@ def code_labels(labels: pd.Series) -> Codes:
     """Code labels (n,) as 0 … L−1, sorted labels in their order; −1 where missing."""
     values = labels.to_numpy()
     if values.dtype.kind in "iu" and len(values):
-        ends = np.flatnonzero(np.diff(values))
-        if (values[ends + 1] > values[ends]).all():
+        head = values[:_FEW_LABELS]
+        ends = np.flatnonzero(values[1:] != values[:-1]) if (head[1:] >= head[:-1]).all() else None
+        if ends is not None and (values[ends + 1] > values[ends]).all():
             sizes = np.diff(np.concatenate([[-1], ends, [len(values) - 1]]))
             return np.repeat(np.arange(len(sizes)), sizes)
         low, high = int(values.min()), int(values.max())
@@ -103,11 +104,12 @@ def code_clusters(labels: pd.Series, where: str) -> Codes:
     return codes
 
 
-def find_singletons(effects: Effects) -> npt.NDArray[np.bool_]:
+def find_singletons(effects: Effects) -> tuple[npt.NDArray[np.bool_], bool]:
     """Find rows that are not alone in a level of any dimension, by turns until all are so.
 
     A row alone in its level is fitted exactly by its own effect and carries no
-    information (Correia 2015). Returns a mask (n,) of the rows to keep.
+    information (Correia 2015). Returns a mask (n,) of the rows to keep, and whether all
+    levels but those of the first dimension still have some.
     """
     kept = np.ones(len(effects.codes[0]) if effects.codes else 0, dtype=bool)
     sizes = [
@@ -125,7 +127,7 @@ def find_singletons(effects: Effects) -> npt.NDArray[np.bool_]:
             size - np.bincount(code[alone], minlength=len(size))
             for code, size in zip(effects.codes, sizes, strict=True)
         ]
-    return kept
+    return kept, all((size > 0).all() for size in sizes[1:])
 
 
 def absorb(

@@ -83,7 +83,7 @@ def collect_moments(
     clusters = code_clusters(design.clusters, design.where)
     second = clusters if crossed is None else code_clusters(crossed, design.where)
     if drop and effects.codes:
-        kept = find_singletons(effects)
+        kept, _ = find_singletons(effects)
         effects = code_effects(design.effects[kept])
         columns, clusters, second = columns[kept], clusters[kept], second[kept]
     spread = ((columns - columns.mean(axis=0)) ** 2).sum(axis=0)[1:]

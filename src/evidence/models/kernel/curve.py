@@ -174,7 +174,7 @@ def _sum_cross(design: Design, names: tuple[str, ...]) -> tuple[Floats, int, int
     columns = np.column_stack([design.outcome, design.regressors]).astype(np.float64)
     clusters = code_clusters(design.clusters, design.where)
     if effects.codes:
-        kept = find_singletons(effects)
+        kept, _ = find_singletons(effects)
         effects = code_effects(design.effects[kept])
         columns, clusters = columns[kept], np.unique(clusters[kept], return_inverse=True)[1]
     else:

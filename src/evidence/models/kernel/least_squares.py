@@ -150,17 +150,13 @@ def _align(design: Design, crossed: pd.Series | None, *, drop: bool) -> _Rows:
     _check_types(design, crossed)
     effects = code_effects(design.effects)
     _check_labels(design, effects)
-    clusters = None if design.clusters is None else code_clusters(design.clusters, design.where)
-    if clusters is not None:
-        same = [code for code in effects.codes if np.array_equal(code, clusters)]
-        clusters = same[0] if same else clusters
     rows = _Rows(
         columns=[
             np.asarray(design.outcome),
             *(np.asarray(x) for _, x in design.regressors.items()),
         ],
         effects=effects,
-        clusters=clusters,
+        clusters=None if design.clusters is None else _code_clusters(design, effects),
         crossed=None if crossed is None else code_clusters(crossed, design.where),
         kept=None,
         nobs=len(design.outcome),
@@ -171,9 +167,19 @@ def _align(design: Design, crossed: pd.Series | None, *, drop: bool) -> _Rows:
     return _drop_singletons(rows) if drop and effects.codes else rows
 
 
+def _code_clusters(design: Design, effects: Effects) -> Codes:
+    """Code the clusters; those that are the levels of an effect share its codes."""
+    assert design.clusters is not None
+    labels = design.clusters.to_numpy()
+    for name, code in zip(design.effects.columns, effects.codes, strict=True):
+        if np.array_equal(labels, design.effects[name].to_numpy()):
+            return code
+    return code_clusters(design.clusters, design.where)
+
+
 def _drop_singletons(rows: _Rows) -> _Rows:
     """Drop rows alone in a level; in a design for two scans, count them out only."""
-    kept = find_singletons(rows.effects)
+    kept, whole = find_singletons(rows.effects)
     nobs = int(kept.sum())
     if nobs == rows.nobs:
         return rows
@@ -185,12 +191,8 @@ def _drop_singletons(rows: _Rows) -> _Rows:
             do="Widen the sample, or absorb fewer effects.",
         )
     rows = replace(rows, kept=kept, nobs=nobs)
-    first, *others = rows.effects.codes
+    first = rows.effects.codes[0]
     alone = np.bincount(first, minlength=rows.effects.levels[0]) == 1
-    whole = all(
-        (np.bincount(code[kept], minlength=levels) > 0).all()
-        for code, levels in zip(others, rows.effects.levels[1:], strict=True)
-    )
     if whole and _find_starts(rows) is not None and nobs + int(alone.sum()) == len(kept):
         return rows
     return _compress(rows)
@@ -357,7 +359,7 @@ def _solve_scans(rows: _Rows, starts: Codes) -> _Solved | None:
     n_periods = rows.effects.levels[1] if two_way else 0
 
     def blocks() -> Iterator[Block]:
-        return cut_blocks(rows.columns, starts, periods, centre)
+        return cut_blocks(rows.columns, rows.effects.codes[0], starts, periods, centre)
 
     moments = _add(sum_moments(block, n_periods) for block in blocks())
     _check_finite(rows, moments.cross)
@@ -372,7 +374,7 @@ def _solve_scans(rows: _Rows, starts: Codes) -> _Solved | None:
         scores = np.concatenate(
             [sum_scores(block, reduced.paths, direction) for block in blocks()]
         )[:, 1:]
-        return _group(scores, clusters[starts])
+        return scores if clusters is rows.effects.codes[0] else _group(scores, clusters[starts])
 
     squares = float(direction @ reduced.cross @ direction)
     left = np.diag(reduced.cross)[1:]
@@ -469,6 +471,8 @@ def _count_clusters(rows: _Rows) -> int:
     if len(rows.columns[0]) == rows.nobs:
         return int(rows.clusters.max()) + 1
     first = rows.effects.codes[0]
+    if rows.clusters is first:
+        return rows.effects.levels[0] - (len(first) - rows.nobs)
     told = rows.clusters[(np.bincount(first) > 1)[first]]
     return int(np.count_nonzero(np.bincount(told)))
 

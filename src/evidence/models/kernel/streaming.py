@@ -236,7 +236,9 @@ def _find_starts(file: Path, entities: pa.Array, plan: _Plan) -> Codes:
 def _cut_batch(batch: pa.RecordBatch, starts: Codes, plan: _Plan) -> Iterator[Block]:
     columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in plan.columns]
     periods = batch.column(plan.time).to_numpy(zero_copy_only=False).astype(np.int64)
-    return cut_blocks(columns, starts, (periods - plan.low).astype(np.int32), plan.centre)
+    sizes = np.diff(np.append(starts, batch.num_rows))
+    codes = np.repeat(np.arange(len(starts)), sizes)
+    return cut_blocks(columns, codes, starts, (periods - plan.low).astype(np.int32), plan.centre)
 
 
 def _plan(
