@@ -28,7 +28,7 @@ _NO_ERROR = 1e-26
 _SAME = 1e-10
 _RANK = 1e-10
 _FARTHEST = 60
-_HALVINGS = 40
+_HALVINGS = 26
 _WEBB = np.sqrt([0.5, 1.0, 1.5])
 
 Weights = Literal["rademacher", "webb"]
@@ -300,7 +300,7 @@ def _draw(groups: int, kind: Weights, draws: int, seed: int, size: int) -> Itera
         shape = (min(_DRAWN, draws - begin), groups)
         chosen = generator.integers(0, len(points), shape, dtype=np.uint8)
         for first in range(0, len(chosen), size):
-            yield points[chosen[first : first + size]]
+            yield points.take(chosen[first : first + size])
 
 
 def _enumerate(groups: int, kind: Weights, size: int) -> Iterator[Floats]:

@@ -79,32 +79,41 @@ def collect_moments(
             do="Name the level at which the exposure varies.",
         )
     effects = code_effects(design.effects)
-    columns = np.column_stack([design.outcome, design.regressors]).astype(np.float64)
+    columns = np.empty((len(design.outcome), 1 + design.regressors.shape[1]))
+    columns[:, 0] = design.outcome
+    for number, (_, column) in enumerate(design.regressors.items(), 1):
+        columns[:, number] = column
     clusters = code_clusters(design.clusters, design.where)
-    second = clusters if crossed is None else code_clusters(crossed, design.where)
+    second = None if crossed is None else code_clusters(crossed, design.where)
     if drop and effects.codes:
         kept, _ = find_singletons(effects)
         effects = code_effects(design.effects[kept])
-        columns, clusters, second = columns[kept], clusters[kept], second[kept]
+        columns, clusters = columns[kept], _dense(clusters[kept])
+        second = None if second is None else second[kept]
     spread = ((columns - columns.mean(axis=0)) ** 2).sum(axis=0)[1:]
-    owner = _dense(clusters)
-    values = _take_nested_out(columns, effects, owner, design.where)
-    cells = _dense(owner * (int(second.max()) + 1) + second)
-    cross = sum_products(values, cells)
-    owners, others = _first(owner, cells), _dense(_first(second, cells))
-    total = np.zeros((int(owner.max()) + 1, *cross.shape[1:]))
-    np.add.at(total, owners, cross)
-    one = crossed is None
+    values = _take_nested_out(columns, effects, clusters, design.where)
     names = tuple(map(str, design.regressors.columns))
-    return ClusterMoments(
-        total,
+    moments = ClusterMoments(
+        sum_products(values, clusters),
         names,
         np.where(spread > 0, spread, 1.0),
         len(values),
         design.where,
-        cross[:0] if one else cross,
-        owners[:0] if one else owners,
-        others[:0] if one else others,
+        np.empty((0, values.shape[1], values.shape[1])),
+        clusters[:0],
+        clusters[:0],
+    )
+    return moments if second is None else _cross(moments, values, clusters, second)
+
+
+def _cross(moments: ClusterMoments, values: Floats, owner: Codes, second: Codes) -> ClusterMoments:
+    """Keep the cells of two crossed dimensions beside the first one's sums."""
+    cells = _dense(owner * (int(second.max()) + 1) + second)
+    return replace(
+        moments,
+        cells=sum_products(values, cells),
+        owners=_first(owner, cells),
+        others=_dense(_first(second, cells)),
     )
 
 
@@ -236,7 +245,7 @@ def _take_nested_out(columns: Floats, effects: Effects, owner: Codes, where: str
         tuple(effects.codes[number] for number in inner),
         tuple(effects.levels[number] for number in inner),
     )
-    values = np.hstack(parts)
+    values = np.hstack(parts) if cutting else parts[0]
     return absorb(values, taken, where=where) if inner else values
 
 
