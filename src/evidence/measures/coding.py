@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ Marks = npt.NDArray[np.bool_]
 _SMALL = 1 << 16
 _NARROW = 2**31
 _DENSE = 32
+_ROOMY = 4
+_RUN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,11 @@ def encode(values: pd.Series) -> Coded:
             return Coded(codes, known)
         return Coded(np.where(codes < 0, np.int32(len(known)), codes), (*known, ""))
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iu":
-        whole, kept = _compact_range(values.to_numpy())
+        whole, kept = _by_runs(_compact_range, values.to_numpy())
         return Coded(whole, tuple(kept.tolist()))
     if isinstance(values.dtype, np.dtype) and values.dtype.kind == "M" and not values.hasnans:
         instants = values.to_numpy()
-        moments, unique = pd.factorize(instants.view(np.int64))
+        moments, unique = _by_runs(pd.factorize, instants.view(np.int64))
         days = pd.DatetimeIndex(unique.view(instants.dtype))
         return Coded(moments.astype(np.int32), tuple(days))
     numbers, found = pd.factorize(values, use_na_sentinel=False)
@@ -96,9 +99,10 @@ def spread(column: Coded, index: pd.Index, dtype: str = "str") -> pd.Series:
     """Give each row its value again."""
     if dtype == "str":
         levels = pd.Index(column.levels, dtype="str")
-        return pd.Series(pd.Categorical.from_codes(column.codes, levels, validate=False), index)
+        texts = pd.Categorical.from_codes(column.codes, levels, validate=False)
+        return pd.Series(texts, index, copy=False)
     values = pd.Series(list(column.levels), dtype=dtype).array
-    return pd.Series(values.take(column.codes), index=index)
+    return pd.Series(values.take(column.codes), index, copy=False)
 
 
 def cross(parts: Sequence[Coded]) -> tuple[Numbers, npt.NDArray[np.int64]]:
@@ -109,15 +113,21 @@ def cross(parts: Sequence[Coded]) -> tuple[Numbers, npt.NDArray[np.int64]]:
     codes, combinations : ndarray
         A number a row; a row of level numbers a combination.
     """
+    codes, sizes = _combine(parts)
+    compact, kept = _by_runs(lambda some: _compact(some, math.prod(sizes)), codes)
+    return compact, np.stack(np.unravel_index(kept, sizes), axis=1)
+
+
+def _combine(parts: Sequence[Coded]) -> tuple[Numbers, list[int]]:
+    """Give equal combinations equal codes, and say how many levels each column has."""
     sizes = [max(1, len(part.levels)) for part in parts]
-    whole = np.prod(sizes, dtype=np.float64)
-    codes = parts[0].codes if whole < _NARROW else parts[0].codes.astype(np.int64)
+    narrow = math.prod(sizes) < _NARROW
+    codes = parts[0].codes if narrow else parts[0].codes.astype(np.int64)
     for part, size in zip(parts[1:], sizes[1:], strict=True):
         if size > 1:
             codes = codes * size
             codes += part.codes
-    compact, kept = _compact(codes, int(whole))
-    return compact, np.stack(np.unravel_index(kept, sizes), axis=1)
+    return codes, sizes
 
 
 def list_distinct(data: pd.DataFrame, by: list[str], more: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -165,12 +175,17 @@ def spell(data: pd.DataFrame) -> pd.DataFrame:
 
 def is_unique(parts: Sequence[Coded]) -> bool:
     """Tell whether no combination of columns comes twice."""
-    sizes = [max(1, len(part.levels)) for part in parts]
-    if np.prod(sizes, dtype=np.float64) > _DENSE * len(parts[0].codes):
-        codes, combinations = cross(parts)
-        return len(combinations) == len(codes)
-    codes = np.ravel_multi_index(tuple(part.codes for part in parts), tuple(sizes))
-    return bool(np.bincount(codes, minlength=1).max() <= 1)
+    codes, sizes = _combine(parts)
+    if math.prod(sizes) > _DENSE * len(codes):
+        return len(cross(parts)[1]) == len(codes)
+    seen = np.zeros(math.prod(sizes), dtype=bool)
+    seen[codes] = True
+    return int(np.count_nonzero(seen)) == len(codes)
+
+
+def mark(column: Coded, test: Callable[[Any], bool]) -> Marks:
+    """Mark the rows whose value meets a test."""
+    return np.array([test(level) for level in column.levels], dtype=bool)[column.codes]
 
 
 def relabel(function: Callable[..., Any], *parts: Coded) -> Coded:
@@ -184,6 +199,18 @@ def relabel(function: Callable[..., Any], *parts: Coded) -> Coded:
     return Coded(np.asarray(places, dtype=np.int32)[codes], tuple(numbers))
 
 
+def _by_runs(
+    number: Callable[[Numbers], tuple[Numbers, Numbers]], values: Numbers
+) -> tuple[Numbers, Numbers]:
+    """Give numbers to runs of equal values, where the rows of a unit stand together."""
+    changed = values[1:] != values[:-1]
+    if _RUN * np.count_nonzero(changed) >= len(values):
+        return number(values)
+    first = np.append(0, np.flatnonzero(changed) + 1)
+    codes, kept = number(values[first])
+    return np.repeat(codes, np.diff(first, append=len(values))), kept
+
+
 def _compact_range(values: Numbers) -> tuple[Numbers, Numbers]:
     """Renumber whole numbers without gaps, in their order."""
     least = int(values.min(initial=0)) if len(values) else 0
@@ -193,11 +220,14 @@ def _compact_range(values: Numbers) -> tuple[Numbers, Numbers]:
 
 def _compact(codes: Numbers, size: int) -> tuple[Numbers, Numbers]:
     """Renumber codes without gaps; by a table of all of them where there is room."""
-    if size > max(_SMALL, 2 * len(codes)):
+    if size > max(_SMALL, _ROOMY * len(codes)):
         compact, kept = pd.factorize(codes)
         return compact.astype(np.int32), np.asarray(kept, dtype=np.int64)
     seen = np.zeros(size, dtype=bool)
     seen[codes] = True
     if seen.all():
         return codes, np.arange(size)
-    return (np.cumsum(seen, dtype=np.int32) - 1)[codes], np.flatnonzero(seen)
+    kept = np.flatnonzero(seen)
+    places = np.empty(size, dtype=np.int32)
+    places[kept] = np.arange(len(kept), dtype=np.int32)
+    return places[codes], kept

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from evidence.errors import MeasureError
-from evidence.measures.coding import Coded, Numbers, cross, encode, relabel, spell
+from evidence.measures.coding import Numbers, cross, encode, mark, spell
 from evidence.measures.crosswalk import (
     check_findings,
     check_keys,
@@ -117,6 +117,7 @@ def score_compliance(
     counted = _count(answers, keys, leave_out, [c for o in named for c in _needs(o)])
     parts = [encode(counted[key]) for key in keys]
     units, pairs = cross(parts)
+    units = units.astype(np.intp)
     data = {
         key: pd.Series(pd.Series(list(part.levels)).array.take(pairs[:, n]))
         for n, (key, part) in enumerate(zip(keys, parts, strict=True))
@@ -217,21 +218,15 @@ def _count(
     check_keys(answers, keys, "score_compliance")
     check_findings(answers["finding"], "score_compliance")
     dropped = set(leave_out)
-    kept = relabel(lambda name: name not in dropped, encode(answers[item]))
-    counts = _spread_flags(kept)
+    counts = mark(encode(answers[item]), lambda name: name not in dropped)
     if "kind" in answers and item == "question":
-        kind = relabel(is_finding, encode(answers["kind"]))
-        counts &= _spread_flags(kind)
+        counts &= mark(encode(answers["kind"]), is_finding)
     extra = ["assessment"] if "assessment" in answers else []
     narrow = answers[list(dict.fromkeys(wanted + extra))]
     counted = narrow if counts.all() else narrow[counts]
     if not counted["finding"].notna().any():
         raise _nothing("score_compliance")
     return counted
-
-
-def _spread_flags(column: Coded) -> npt.NDArray[np.bool_]:
-    return np.array(column.levels, dtype=bool)[column.codes]
 
 
 def _nothing(where: str) -> MeasureError:
@@ -296,8 +291,10 @@ def _score(
         rows &= data["common"].to_numpy(dtype=bool)
     if outcome.base == _POINTS:
         return _share_of_points(data, units, count, finding, rows)
-    total = np.bincount(units[rows], minlength=count)
-    found = np.bincount(units[rows], weights=finding[rows], minlength=count)
+    if not rows.all():
+        units, finding = units[rows], finding[rows]
+    total = np.bincount(units, minlength=count)
+    found = np.bincount(units, weights=finding, minlength=count)
     with np.errstate(invalid="ignore"):
         share = found / np.where(total > 0, total, np.nan)
     if outcome.base == _CRITICAL:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from evidence.errors import MeasureError
-from evidence.measures.coding import Coded, CodedFrame, Marks, cross, is_unique, relabel
+from evidence.measures.coding import Coded, CodedFrame, Marks, cross, is_unique, mark, relabel
 from evidence.measures.yardstick import code_days, judge_again, mark_common
 from evidence.packs import Law, Question, Questionnaire
 
@@ -126,7 +126,7 @@ def map_tables(
     _check_once(frame, keys)
     frame.put("common", mark_common(frame, keys[1]), "bool")
     fixed, rejudged, unjudged, day = judge_again(frame, laws)
-    data = frame.data.assign(finding_fixed=fixed)
+    data = frame.data.assign(finding_fixed=pd.Series(fixed, frame.data.index, copy=False))
     return Answers(
         data,
         unknown=tuple(sorted(doubts.unknown)),
@@ -151,7 +151,9 @@ def check_findings(finding: pd.Series, where: str) -> None:
     MeasureError
         Where another value is among them.
     """
-    if not pd.api.types.is_bool_dtype(finding):
+    whole = isinstance(finding.dtype, np.dtype) and finding.dtype.kind in "iu"
+    flags = finding.min() >= 0 and finding.max() <= 1 if whole else False
+    if not (flags or pd.api.types.is_bool_dtype(finding)):
         wrong = finding[(finding.notna() & (finding != 0) & (finding != 1)).to_numpy(dtype=bool)]
         if not wrong.empty:
             raise MeasureError(
@@ -178,8 +180,8 @@ def check_keys(data: pd.DataFrame, keys: list[str], where: str) -> None:
             expected=f"also {', '.join(absent)}, of the study's keys {', '.join(keys)}",
             do="Name the columns so in the source record.",
         )
-    missing = int(data[keys].isna().any(axis=1).sum())
-    if missing:
+    if any(data[key].hasnans for key in keys):
+        missing = int(data[keys].isna().any(axis=1).sum())
         raise MeasureError(
             where,
             seen=f"{missing} rows without {' or '.join(keys)}",
@@ -205,11 +207,11 @@ def _map_table(
     check_findings(data["finding"], "answers")
     frame = CodedFrame(data.reset_index(drop=True))
     if "kind" in data:
-        kind = frame.column("kind")
-        counts = np.array([is_finding(k) for k in kind.levels], dtype=bool)
+        counts = mark(frame.column("kind"), is_finding)
         if not counts.all():
-            frame = frame.keep(counts[kind.codes])
+            frame = frame.keep(counts)
     rows, few = frame.distinct(*_ASKED)
+    rows = rows.astype(np.intp)
     _map_questions(few, pack, doubts)
     for name in _MAPPED:
         column = few.column(name)

@@ -35,23 +35,20 @@ def mark_common(frame: CodedFrame, time: str) -> Coded:
     group = ["version", "mode"]
     if all(level == "" for name in group for level in frame.column(name).levels):
         group = [time]
-    parts = frame.columns("country", "item", *group)
+    rows, combinations = cross(frame.columns("country", "item", *group))
+    met = combinations
     if not answered.all():
-        _, combinations = cross([Coded(part.codes[answered], part.levels) for part in parts])
-    else:
-        _, combinations = cross(parts)
-    groups: dict[int, set[tuple[int, ...]]] = {}
+        met = combinations[np.flatnonzero(np.bincount(rows[answered]))]
+    asked: dict[int, set[tuple[int, ...]]] = {}
     seen: dict[tuple[int, int], set[tuple[int, ...]]] = {}
-    for country, item, *when in combinations.tolist():
-        groups.setdefault(country, set()).add(tuple(when))
+    for country, item, *when in met.tolist():
+        asked.setdefault(country, set()).add(tuple(when))
         seen.setdefault((country, item), set()).add(tuple(when))
-    levels = parts[0].levels, parts[1].levels
-    common = {
-        (levels[0][country], levels[1][item])
-        for (country, item), whens in seen.items()
-        if whens == groups[country]
-    }
-    return relabel(lambda *pair: pair in common, *parts[:2])
+    common = [
+        seen.get((country, item)) == asked.get(country, set())
+        for country, item, *_ in combinations.tolist()
+    ]
+    return Coded(np.array(common, dtype=np.int32)[rows], (False, True))
 
 
 def judge_again(frame: CodedFrame, laws: dict[str, Law]) -> Judged:
@@ -67,7 +64,7 @@ def judge_again(frame: CodedFrame, laws: dict[str, Law]) -> Judged:
     day : str
         The first day in the data; empty where no law changed.
     """
-    fixed = frame.data["finding"].to_numpy(dtype="float64", na_value=np.nan).copy()
+    fixed = frame.data["finding"].to_numpy(dtype="float64", na_value=np.nan, copy=True)
     rules = _rules_by_question(laws)
     asked = set(frame.column("item").levels)
     if not any(question in asked for _, question in rules):

@@ -25,6 +25,7 @@ LOOKALIKE = str.maketrans(
 
 Codes = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 Pairs = tuple[tuple[str, str], ...]
+Bytes = bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)

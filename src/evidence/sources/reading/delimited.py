@@ -18,6 +18,7 @@ import pyarrow.csv
 from evidence.errors import SourceError
 from evidence.sources.reading.cells import (
     MOST_CELLS,
+    Bytes,
     Cells,
     Grid,
     check_header,
@@ -28,13 +29,12 @@ from evidence.sources.reading.cells import (
     find_columns,
     is_header,
 )
-from evidence.sources.reading.encoding import to_utf8
+from evidence.sources.reading.encoding import BLOCK, cut_blocks, to_utf8
 from evidence.sources.record import Table
 
 _DELIMITERS = (",", ";", "\t", "|")
 _SPELT = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _HEAD = 1 << 20
-_BLOCK = 1 << 20
 _AT_ONCE = 64
 _TITLES = 50
 _BREAK = re.compile(rb"\r\n|\n|\r")
@@ -46,14 +46,14 @@ _SEPARATOR_LINE = re.compile(rb'"?sep=(.)"?(?=[\r\n])', re.IGNORECASE)
 class _Layout:
     """How a text is laid out: what is between its fields, and where its rows begin."""
 
-    text: bytes
+    text: Bytes
     delimiter: str
     names: list[str]
     start: int
     first_line: int
 
 
-def read_text(payload: bytes, ending: str, table: Table, where: str) -> Grid:
+def read_text(payload: Bytes, ending: str, table: Table, where: str) -> Grid:
     """Read a text file's declared columns.
 
     Raises
@@ -88,7 +88,7 @@ def _unreadable(where: str, why: str) -> SourceError:
     )
 
 
-def _find_layout(text: bytes, ending: str, table: Table, where: str) -> _Layout:
+def _find_layout(text: Bytes, ending: str, table: Table, where: str) -> _Layout:
     """Find the delimiter under which the header holds most of the declared columns."""
     first = _SEPARATOR_LINE.match(text)
     said = first.group(1).decode() if first else ""
@@ -103,7 +103,7 @@ def _find_layout(text: bytes, ending: str, table: Table, where: str) -> _Layout:
     return _Layout(body, best.delimiter, best.names, best.start, best.first_line)
 
 
-def _lay_out(text: bytes, delimiter: str, where: str) -> _Layout:
+def _lay_out(text: Bytes, delimiter: str, where: str) -> _Layout:
     reader = csv.reader(_head_lines(text), delimiter=delimiter)
     try:
         names = next((row for row in reader if row), [])
@@ -114,8 +114,8 @@ def _lay_out(text: bytes, delimiter: str, where: str) -> _Layout:
     return _Layout(text, delimiter, [clean_name(n) for n in names], start, reader.line_num + 1)
 
 
-def _head_lines(text: bytes) -> io.StringIO:
-    return io.StringIO(text[:_HEAD].decode("utf-8", errors="ignore"), newline="")
+def _head_lines(text: Bytes) -> io.StringIO:
+    return io.StringIO(str(text[:_HEAD], "utf-8", errors="ignore"), newline="")
 
 
 def _columns_of(layout: _Layout, table: Table, where: str) -> dict[str, str]:
@@ -145,7 +145,7 @@ def _find_header(layout: _Layout, delimiter: str, table: Table) -> int:
 def _hint_of_mixture(layout: _Layout, table: Table) -> str:
     if len(layout.names) == 1 < len(table.columns):
         return "Save it as CSV with commas between the fields: the header line is not divided."
-    line = layout.text[: layout.start].decode("utf-8", errors="ignore")
+    line = str(layout.text[: layout.start], "utf-8", errors="ignore")
     if not is_header(re.split(r"[,;\t|]", line), table):
         return ""
     return "The header line mixes delimiters: put the same one between all names."
@@ -155,7 +155,8 @@ def _read_columns(layout: _Layout, names: list[str], where: str) -> dict[str, Ce
     broken = _check_quotes(layout, where)
     body = memoryview(layout.text)[layout.start :]
     if len(body) > MOST_CELLS:
-        check_size(layout.text.count(b"\n"), len(names), where)
+        lines = sum(int(np.count_nonzero(block == 10)) for block in cut_blocks(body))
+        check_size(lines, len(names), where)
     if not _FILLED.search(body):
         check_rows(0, where)
     places = {layout.names.index(name): name for name in names}
@@ -163,13 +164,13 @@ def _read_columns(layout: _Layout, names: list[str], where: str) -> dict[str, Ce
         table = pyarrow.csv.read_csv(
             pa.BufferReader(pa.py_buffer(body)),
             read_options=pyarrow.csv.ReadOptions(
-                column_names=[str(i) for i in range(len(layout.names))], block_size=_BLOCK
+                column_names=[str(i) for i in range(len(layout.names))], block_size=BLOCK
             ),
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter=layout.delimiter, newlines_in_values=broken
             ),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types={str(i): pa.large_string() for i in places},
+                column_types={str(i): pa.string() for i in places},
                 include_columns=[str(i) for i in places],
                 strings_can_be_null=False,
                 check_utf8=False,
@@ -184,11 +185,8 @@ def _read_columns(layout: _Layout, names: list[str], where: str) -> dict[str, Ce
 
 def _encode(column: pa.ChunkedArray) -> Cells:
     """Find the distinct texts of a column."""
-    chunks = column.dictionary_encode().unify_dictionaries().chunks
-    if not chunks:
-        return Cells(pa.array([], pa.string()), np.array([], dtype=np.int32))
-    codes = np.concatenate([chunk.indices.to_numpy() for chunk in chunks])
-    return Cells(chunks[0].dictionary.cast(pa.string()), codes, whole=column)
+    encoded = column.dictionary_encode().combine_chunks()
+    return Cells(encoded.dictionary, np.array(encoded.indices), whole=column)
 
 
 def _check_quotes(layout: _Layout, where: str) -> bool:
@@ -204,7 +202,7 @@ def _check_quotes(layout: _Layout, where: str) -> bool:
     SourceError
         Naming the line where one is never closed, or closed within a field.
     """
-    if b'"' not in layout.text:
+    if not re.search(b'"', layout.text):
         return False
     paired, broken = _pair_quotes(layout.text, layout.delimiter)
     if paired:
@@ -213,7 +211,7 @@ def _check_quotes(layout: _Layout, where: str) -> bool:
         rb"(?:^|[\r\n%b])[ \t]+\"" % re.escape(layout.delimiter.encode()), layout.text
     )
     if blank is not None:
-        line = layout.text.count(b"\n", 0, blank.end()) + 1
+        line = bytes(layout.text[: blank.end()]).count(b"\n") + 1
         raise _unreadable(where, f"a blank before a quotation mark in line {line}")
     reader = csv.reader(_lines(layout.text), delimiter=layout.delimiter, strict=True)
     before = 0
@@ -226,7 +224,7 @@ def _check_quotes(layout: _Layout, where: str) -> bool:
     return True
 
 
-def _pair_quotes(text: bytes, delimiter: str) -> tuple[bool, bool]:
+def _pair_quotes(text: Bytes, delimiter: str) -> tuple[bool, bool]:
     """Tell, without reading fields, whether each quote opens or closes a whole field.
 
     The second answer is whether a line breaks between an opening and a closing quote.
@@ -235,7 +233,7 @@ def _pair_quotes(text: bytes, delimiter: str) -> tuple[bool, bool]:
     edges[[ord(delimiter), 10, 13, 34]] = True
     bytes_ = np.frombuffer(text, dtype=np.uint8)
     inside, broken = 0, False
-    for start, chunk, quotes in _find_quotes(bytes_):
+    for start, chunk, quotes in _find_quotes(text):
         opening, closing = quotes[inside::2] + start, quotes[1 - inside :: 2] + start
         if not _edged(bytes_, opening - 1, edges) or not _edged(bytes_, closing + 1, edges):
             return False, True
@@ -244,12 +242,10 @@ def _pair_quotes(text: bytes, delimiter: str) -> tuple[bool, bool]:
     return inside == 0, broken
 
 
-def _find_quotes(
-    text: npt.NDArray[np.uint8],
-) -> Iterator[tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
+def _find_quotes(text: Bytes) -> Iterator[tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
     """Find the quotes of each block, of a few blocks at a time."""
-    starts = range(0, len(text), _BLOCK)
-    chunks = [text[start : start + _BLOCK] for start in starts]
+    starts = range(0, len(text), BLOCK)
+    chunks = cut_blocks(text)
     with ThreadPoolExecutor() as threads:
         for some in range(0, len(chunks), _AT_ONCE):
             found = threads.map(_quotes_in, chunks[some : some + _AT_ONCE])
@@ -315,7 +311,7 @@ def _unequal(layout: _Layout, where: str, line: int, row: list[str]) -> SourceEr
     )
 
 
-def _lines(text: bytes) -> Iterator[str]:
+def _lines(text: Bytes) -> Iterator[str]:
     return iter(io.TextIOWrapper(io.BytesIO(text), encoding="utf-8", newline=""))
 
 

@@ -6,12 +6,15 @@ import codecs
 import re
 import unicodedata
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import numpy as np
+import numpy.typing as npt
 from charset_normalizer import from_bytes
 
 from evidence.errors import SourceError
-from evidence.sources.reading.cells import Pairs
+from evidence.sources.reading.cells import Bytes, Pairs
 from evidence.sources.record import Table
 
 _MARKS = (
@@ -21,6 +24,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le", "UTF-16 little-endian"),
     (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16 big-endian"),
 )
+BLOCK = 1 << 20
 _SAMPLE = 65_536
 _CJK = r"[\u3005-\u3007\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 _GLUED = re.compile(rf"[A-Za-z]{_CJK}(?!{_CJK})|(?<!{_CJK}){_CJK}[A-Za-z]")
@@ -39,7 +43,7 @@ _SYLLABLE = re.compile(
 )
 
 
-def to_utf8(payload: bytes, table: Table, where: str) -> tuple[bytes, Pairs]:
+def to_utf8(payload: Bytes, table: Table, where: str) -> tuple[Bytes, Pairs]:
     """Turn a text file's bytes into UTF-8, and say which encoding was found.
 
     A mark of byte order decides; else strict UTF-8; else the record's ``encoding``;
@@ -50,16 +54,28 @@ def to_utf8(payload: bytes, table: Table, where: str) -> tuple[bytes, Pairs]:
     SourceError
         Where the bytes allow no encoding or more than one; naming line and byte.
     """
-    plain = False
-    marked = next((m for m in _MARKS if payload.startswith(m[0])), None)
+    if not table.encoding and _is_plain(payload):
+        return payload, ()
+    whole = bytes(payload)
+    marked = next((m for m in _MARKS if whole.startswith(m[0])), None)
     if marked is not None:
-        text, readings = _read_marked(payload, marked, table, where)
-    elif plain := payload.isascii() and not table.encoding:
-        text, readings = payload, ()
+        text, readings = _read_marked(whole, marked, table, where)
     else:
-        text, readings = _read_unmarked(payload, table, where)
-    _check_characters(text, where, is_ascii=plain)
+        text, readings = _read_unmarked(whole, table, where)
+    _check_characters(text, where)
     return text, readings
+
+
+def cut_blocks(text: Bytes) -> list[npt.NDArray[np.uint8]]:
+    """Cut a text into blocks small enough to be looked at quickly, without a copy."""
+    whole = np.frombuffer(text, dtype=np.uint8)
+    return [whole[start : start + BLOCK] for start in range(0, len(whole), BLOCK)]
+
+
+def _is_plain(text: Bytes) -> bool:
+    """Tell whether all is ASCII, without NUL."""
+    with ThreadPoolExecutor() as threads:
+        return all(threads.map(lambda block: block.view(np.int8).min() > 0, cut_blocks(text)))
 
 
 def _read_marked(
@@ -206,7 +222,7 @@ def _decode(payload: bytes, codec: str) -> str:
         return ""
 
 
-def _check_characters(text: bytes, where: str, *, is_ascii: bool = False) -> None:
+def _check_characters(text: bytes, where: str) -> None:
     if b"\0" in text:
         wide = text.count(b"\0") > len(text) // 4
         raise SourceError(
@@ -217,7 +233,7 @@ def _check_characters(text: bytes, where: str, *, is_ascii: bool = False) -> Non
             if wide
             else "Export the file again: it is damaged, or no text.",
         )
-    place = -1 if is_ascii or text.isascii() else text.find("\N{REPLACEMENT CHARACTER}".encode())
+    place = -1 if text.isascii() else text.find("\N{REPLACEMENT CHARACTER}".encode())
     if place >= 0:
         line = text.count(b"\n", 0, place) + 1
         raise SourceError(

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from evidence.errors import SourceError
-from evidence.sources.reading.cells import Grid, Pairs
+from evidence.sources.reading.cells import Bytes, Grid, Pairs
 from evidence.sources.reading.delimited import read_text
 from evidence.sources.reading.statistical import read_parquet, read_spss, read_stata
 from evidence.sources.reading.workbook import read_workbook
@@ -25,6 +25,7 @@ _BINARIES = (".xlsx", ".dta", ".sav", ".parquet")
 _PACKED = (".gz", ".bz2")
 _MOST_BYTES = 2 << 30
 _STEP = 1 << 24
+_HEAD = 4096
 _SAFE = 1 << 26
 _MOST_RATIO = 500
 _FILLED = re.compile(rb"[^\s]")
@@ -54,7 +55,7 @@ _MAGIC = (
 )
 
 
-def read_file(payload: bytes, name: str, table: Table, where: str) -> Grid:
+def read_file(payload: Bytes, name: str, table: Table, where: str) -> Grid:
     """Read a file's declared columns, whatever its format.
 
     Raises
@@ -75,7 +76,7 @@ def read_file(payload: bytes, name: str, table: Table, where: str) -> Grid:
     if ending in _TEXTS:
         grid = read_text(payload, ending, table, where)
     else:
-        grid = _READERS[ending](payload, table, where)
+        grid = _READERS[ending](bytes(payload), table, where)
     return replace(grid, readings=(*readings, *grid.readings))
 
 
@@ -87,11 +88,11 @@ _READERS = {
 }
 
 
-def _unpack(payload: bytes, name: str, where: str) -> tuple[bytes, str, Pairs]:
+def _unpack(payload: Bytes, name: str, where: str) -> tuple[Bytes, str, Pairs]:
     """Unpack .gz, .bz2 and .zip, no further than a bound."""
     path = PurePosixPath(name)
     if path.suffix == ".zip":
-        return _unpack_archive(payload, where)
+        return _unpack_archive(bytes(payload), where)
     if path.suffix not in _PACKED:
         return payload, name, ()
     if PurePosixPath(path.stem).suffix in _BINARIES:
@@ -171,22 +172,20 @@ def _is_data(name: str) -> bool:
     return path.suffix in (*_TEXTS, *_BINARIES, ".xls", ".zip") and not hidden
 
 
-def _recognise(payload: bytes) -> str:
+def _recognise(payload: Bytes) -> str:
     """Tell what a file is by its first bytes; empty if they say nothing."""
-    kind = next((kind for magic, kind, _ in _MAGIC if payload.startswith(magic)), "")
-    is_book = kind == ".zip" and b"xl/workbook" in payload
+    head = bytes(payload[:_HEAD])
+    kind = next((kind for magic, kind, _ in _MAGIC if head.startswith(magic)), "")
+    is_book = kind == ".zip" and b"xl/workbook" in bytes(payload)
     return ".xlsx" if is_book else kind
 
 
-def _check_content(payload: bytes, ending: str, where: str) -> None:
+def _check_content(payload: Bytes, ending: str, where: str) -> None:
     found = _recognise(payload)
     if found == ending:
         return
-    if (
-        ending == ".dta"
-        and payload[:1] in _OLD_STATA
-        and payload[2:4] in {b"\x01\x00", b"\x01\x01"}
-    ):
+    head = bytes(payload[:_HEAD])
+    if ending == ".dta" and head[:1] in _OLD_STATA and head[2:4] in {b"\x01\x00", b"\x01\x01"}:
         return
     if not _FILLED.search(payload):
         raise SourceError(
@@ -198,11 +197,11 @@ def _check_content(payload: bytes, ending: str, where: str) -> None:
     if found:
         do = next((do for _, kind, do in _MAGIC if kind == found), "")
         raise _disagree(found, ending, do, where)
-    head = payload[:4096].lstrip(b"\xef\xbb\xbf").lstrip()
+    head = head.lstrip(b"\xef\xbb\xbf").lstrip()
     if head.startswith(b"<"):
         what = "a web page" if b"<html" in head.lower() or b"<!doctype" in head.lower() else "XML"
         raise _disagree(what, ending, "Save the data as CSV: a login or error page came.", where)
-    if head.startswith((b"{", b"[")) and _is_json(payload):
+    if head.startswith((b"{", b"[")) and _is_json(bytes(payload)):
         raise _disagree("a JSON answer", ending, f"It says {head[:80]!r}: ask for CSV.", where)
     if ending in _BINARIES:
         raise _disagree("something else", ending, "", where)

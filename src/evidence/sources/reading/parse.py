@@ -12,7 +12,7 @@ import pandas as pd
 
 from evidence.errors import SourceError
 from evidence.sources.reading.alike import check_names
-from evidence.sources.reading.cells import Grid, Spot, count, drop_empty, find_columns, show
+from evidence.sources.reading.cells import Bytes, Grid, Spot, count, drop_empty, find_columns, show
 from evidence.sources.reading.formats import read_file
 from evidence.sources.reading.values import Typed, as_series, type_column
 from evidence.sources.record import Column, Table
@@ -37,12 +37,12 @@ class Parsed:
     steps: tuple[tuple[int, str], ...] = ()
 
 
-def parse(payload: bytes, name: str, table: Table, where: str) -> Parsed:
+def parse(payload: Bytes, name: str, table: Table, where: str) -> Parsed:
     """Read one file of a table.
 
     Parameters
     ----------
-    payload : bytes
+    payload : bytes or memoryview
         The file's content.
     name : str
         The file's name; its ending tells the format.
