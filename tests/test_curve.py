@@ -149,3 +149,47 @@ def test_curves_that_cannot_be_drawn_are_refused(kind: str) -> None:
     words = {"absorbed": "nothing left of b", "collinear": "a, b", "single cluster": "single"}
     with pytest.raises(ModelError, match=words.get(kind, "clusters")):
         draw_curve({"all": design}, "x")
+
+
+def test_a_cluster_has_one_sign_in_all_blocks() -> None:
+    """Two blocks that differ by one cluster are not taken for independent evidence."""
+    frame = _simulate(effect=0.0, seed=8)
+    rest = frame[frame["factory"] > 0].sample(frac=1, random_state=0)
+    names, effects = ["x", *CONTROLS], ["factory", "year"]
+    one = draw_curve({"all": _design(frame, names, effects)}, "x")
+    two = draw_curve(
+        {"all": _design(frame, names, effects), "rest": _design(rest, names, effects)}, "x"
+    )
+    for alone, both in zip(one.joint, two.joint, strict=True):
+        assert both.p_value == pytest.approx(alone.p_value, abs=0.1)
+
+
+def test_a_control_of_one_block_only_has_its_influence() -> None:
+    frame = _simulate()
+    designs = {
+        "short": _design(frame, ["x", "b"], ["factory"]),
+        "long": _design(frame, ["x", "b", "a"], ["factory"]),
+    }
+    influence = draw_curve(designs, "x").influence.set_index("choice")
+    assert influence["difference"]["a"] < -0.1
+
+
+@pytest.mark.parametrize("column", ["x", "year", "factory", "y"])
+def test_missing_values_are_refused_by_name(column: str) -> None:
+    frame = _simulate().astype({"year": "Float64", "factory": "Float64"})
+    frame[column] = frame[column].astype("float64").mask(frame.index == 3)
+    with pytest.raises(ModelError, match=r"missing|without"):
+        draw_curve({"all": _design(frame, ["x", "a"], ["year"])}, "x")
+
+
+def test_a_control_with_a_name_of_the_table_is_refused() -> None:
+    frame = _simulate().assign(estimate=1.0)
+    with pytest.raises(ModelError, match="a control named estimate"):
+        draw_curve({"all": _design(frame, ["x", "estimate"], ["factory"])}, "x")
+
+
+def test_rows_without_a_group_are_not_left_out_silently() -> None:
+    frame = _simulate()
+    groups = frame["country"].astype("float64").mask(frame.index == 3)
+    with pytest.raises(ModelError, match="1 rows without a group"):
+        leave_out(_design(frame, ["x"], ["factory"]), groups, "x")

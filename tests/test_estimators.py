@@ -157,6 +157,10 @@ def test_the_convention_is_named_in_the_row(tmp_path: Path, convention: str) -> 
     ("spec", "match"),
     [
         (specify("s", "iv_2sls", "x", effects=["entity"]), "instruments: none"),
+        (specify("s", "iv_2sls", "x", instruments=["y"]), "more than once"),
+        (specify("s", "iv_2sls", "x", instruments=["buyer"]), "whose role is 'cluster'"),
+        (specify("s", "difference_gmm", "x", predetermined=["w"]), "predetermined: 'w'"),
+        (specify("s", "fixed_effects", "x", effects=["entity:time"]), "effects"),
         (specify("s", "pooled_ols", "x", instruments=["w"]), "'instruments' with pooled_ols"),
         (specify("s", "fixed_effects", "x", effects=["entity"], steps="1"), "steps"),
         (specify("s", "callaway_santanna", "x"), "unit is 'indicator'"),
@@ -175,3 +179,17 @@ def test_an_adoption_that_is_undone_is_refused(tmp_path: Path) -> None:
     frame.loc[frame["year"] == 2016, "adopted"] = 0
     with pytest.raises(EvidenceError, match="adopted"):
         _fit(tmp_path, specify("s", "callaway_santanna", "adopted"), frame)
+
+
+def test_an_instrument_that_varies_by_buyer_asks_for_inference_by_buyer(tmp_path: Path) -> None:
+    frame = _simulate()
+    shock = np.random.default_rng(0).normal(size=(40, 7))
+    frame["w"] = shock[frame["buyer"].str[1:].astype(int), frame["year"] - 2010]
+    frame["x"] += frame["w"]
+    spec = specify("s", "iv_2sls", "x", effects=["entity"], instruments=["w"])
+    with pytest.raises(EvidenceError, match="variable 'w': one and the same value"):
+        _fit(tmp_path / "false", spec, frame)
+    declared = [*VARIABLES[:-1], declare("w", "control", "buyer")]
+    told = fit(make_panel(tmp_path / "true", frame, declared, [PLAIN, spec]), "s")
+    assert told.estimates["level"].tolist() == ["buyer"]
+    assert told.estimates["n_clusters"].tolist() == [40]

@@ -258,12 +258,28 @@ def test_entities_nested_in_coarser_clusters_are_not_counted_either(tmp_path: Pa
     assert table["level"].unique().tolist() == ["buyer"]
 
 
-def test_entities_that_change_clusters_are_counted(tmp_path: Path) -> None:
+def test_clusters_that_tear_factories_apart_are_refused(tmp_path: Path) -> None:
+    """Coarser by name only: a factory's rows would count as independent."""
     frame = _draw(60, buyers=32)
     frame.loc[frame["year"] > 2002, "buyer"] = "b00"
-    table = _fit_frame(tmp_path, frame, {**TWO_WAY, "clusters": "buyer"})
-    errors = _sandwich(frame, "entity time", "buyer", 2 + 60 + 4)
-    assert table["std_error"].to_numpy() == pytest.approx(errors, rel=SAME)
+    with pytest.raises(ModelError, match="units of the level factory that belong to several"):
+        _fit_frame(tmp_path, frame, {**TWO_WAY, "clusters": "buyer"})
+
+
+@pytest.mark.parametrize("estimator", ["mundlak", "first_differences", "fixed_effects"])
+def test_a_single_factory_that_changes_carries_nothing_in_any_design(
+    tmp_path: Path, estimator: str
+) -> None:
+    frame = _draw(40)
+    always = frame["factory"].str[1:].astype(int) % 2 == 0
+    changed = (frame["factory"] == "f001") & (frame["year"] > 2002)
+    frame["x"] = (always | changed).astype(float)
+    effects = ["entity", "time"] if estimator == "fixed_effects" else ["time"]
+    spec = specify("s", estimator, "x", controls=["z"], effects=effects)
+    table = _fit_frame(tmp_path, frame, spec)
+    own = [term for term in table.index if term.endswith("x")]
+    assert table.loc[own, ["p_value", "conf_low", "conf_high"]].isna().all(axis=None)
+    assert table["reason"]["x"].startswith("fewer than two units of the level factory")
 
 
 def test_between_errors_are_robust_ones_of_the_means(tmp_path: Path) -> None:
@@ -378,17 +394,23 @@ def test_fewer_than_two_treated_or_untreated_clusters_give_no_p_value_but_a_reas
     assert table["p_value"].notna()["z"]
 
 
-def test_two_treated_clusters_give_a_p_value(tmp_path: Path) -> None:
-    table = _fit_frame(tmp_path, _treat(_draw(40), "f001", "f002"), TWO_WAY)
-    assert table["reason"]["x"] == ""
-    assert 0 < table["p_value"]["x"] < 1
-
-
-def test_two_treated_of_few_clusters_rule_nothing_out(tmp_path: Path) -> None:
-    table = _fit_frame(tmp_path, _treat(_draw(12), "f001", "f002"), TWO_WAY)
+@pytest.mark.parametrize("factories", [12, 40])
+def test_two_treated_clusters_rule_nothing_out(tmp_path: Path, factories: int) -> None:
+    """However many are untreated: CR1 rejects a true null in 30 per cent of draws here."""
+    table = _fit_frame(tmp_path, _treat(_draw(factories), "f001", "f002"), TWO_WAY)
     assert table["reason"]["x"].endswith("rules out no value on one side: no interval")
     assert 0 < table["p_value"]["x"] < 1
     assert table.loc["x", ["conf_low", "conf_high"]].isna().all()
+
+
+@pytest.mark.parametrize(("treated", "spoken"), [(9, {"wild", "CR3"}), (10, {"CR1"})])
+def test_fewer_than_ten_treated_are_few_clusters(
+    tmp_path: Path, treated: int, spoken: set[str]
+) -> None:
+    names = [f"f{number:03}" for number in range(1, treated + 1)]
+    table = _fit_frame(tmp_path, _treat(_draw(60), *names), TWO_WAY)
+    assert table["cov_type"]["x"] in spoken
+    assert table["cov_type"]["z"] == "CR1"
 
 
 def test_an_exposure_that_a_single_cluster_carries_has_no_interval(tmp_path: Path) -> None:

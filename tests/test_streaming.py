@@ -135,8 +135,8 @@ def test_values_that_are_not_finite_are_refused(tmp_path: Path, value: float) ->
 def test_columns_that_are_missing_or_text_are_refused(tmp_path: Path) -> None:
     frame = _simulate()
     _refused(_write(tmp_path, frame.drop(columns="z")), "z missing")
-    _refused(_write(tmp_path, frame.assign(z="1.0")), "z as text")
-    _refused(_write(tmp_path, frame.assign(year=frame["year"] + 0.5)), "year as text|whole numbers")
+    _refused(_write(tmp_path, frame.assign(z="1.0")), "z as large_string")
+    _refused(_write(tmp_path, frame.assign(year=frame["year"] + 0.5)), "year as double")
 
 
 def test_what_the_effects_absorb_is_refused_by_name(tmp_path: Path) -> None:
@@ -152,5 +152,29 @@ def test_a_period_of_one_row_is_refused(tmp_path: Path) -> None:
     _refused(_write(tmp_path, pd.concat([frame, lone])), "a single row in 20")
 
 
-def test_no_file_is_refused() -> None:
+def test_no_file_is_refused(tmp_path: Path) -> None:
     _refused([], "none")
+    _refused([tmp_path / "nowhere.parquet"], "no file that can be read as Parquet")
+    text = tmp_path / "text.parquet"
+    text.write_text("factory,year\n", encoding="utf-8")
+    _refused([text], "no file that can be read as Parquet")
+
+
+def test_files_without_rows_are_passed_over(tmp_path: Path) -> None:
+    frame = _simulate()
+    files = [*_write(tmp_path, frame), tmp_path / "a-none.parquet"]
+    frame[:0].to_parquet(files[-1])
+    _same(_stream(files), _in_memory(frame))
+    _refused(files[-1:], "no row in any file")
+
+
+def test_rows_without_a_period_are_refused(tmp_path: Path) -> None:
+    frame = _simulate().astype({"year": "Int64"})
+    frame.loc[5, "year"] = pd.NA
+    _refused(_write(tmp_path, frame), "rows without factory or year")
+
+
+def test_yes_and_no_are_numbers(tmp_path: Path) -> None:
+    frame = _simulate()
+    frame["z"] = frame["z"] > frame["z"].mean()
+    _same(_stream(_write(tmp_path, frame.astype({"z": "boolean"}))), _in_memory(frame))

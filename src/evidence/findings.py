@@ -26,7 +26,7 @@ _DESIGNS = {
     "random_effects": "random",
     "fixed_effects": "within",
     "first_differences": "within",
-    "mundlak": "within",
+    "mundlak": "random",
 }
 LOG_POINTS = "log points"
 _VERY_FEW_CLUSTERS = 6
@@ -282,7 +282,8 @@ def _same(one: Any, other: Any) -> bool:
 def _facts(row: pd.Series, spec: Specification, carrying: int | None) -> dict[str, Any]:
     """Derive from a row of estimates everything of a finding that depends on it alone."""
     design = _DESIGNS[spec.estimator]
-    if design == "within" and "entity" not in spec.effects:
+    changes = spec.estimator == "first_differences"
+    if design == "within" and not changes and "entity" not in spec.effects:
         design = "pooled"
     clusters = None if pd.isna(row["n_clusters"]) else int(row["n_clusters"])
     direction = _direction(row)
@@ -300,7 +301,7 @@ def _facts(row: pd.Series, spec: Specification, carrying: int | None) -> dict[st
         "reason": "" if pd.isna(row["reason"]) else str(row["reason"]),
         "grade": grade(
             design=design,
-            two_way="entity" in spec.effects
+            two_way=(changes or "entity" in spec.effects)
             and any("time" in effect.split(":") for effect in spec.effects),
             direction=direction,
             n_clusters=clusters,

@@ -6,6 +6,7 @@ exposure's level of variation, and names the convention that was used.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,15 +15,17 @@ import pandas as pd
 from evidence.errors import ModelError
 from evidence.models.design import Diagnostic, Estimates, tabulate_estimates
 from evidence.models.estimators import ABSORBING, LINEAR, choose_estimator, make_design
-from evidence.models.few_clusters import infer
+from evidence.models.few_clusters import infer, label
 from evidence.models.kernel.absorb import absorb, code_effects
 from evidence.models.kernel.solve import NO_CHANGE
 from evidence.models.level import (
+    compares_within,
     count_carriers,
     count_contributors,
     count_treated,
     find_clusters,
     guard_level,
+    select_used,
 )
 from evidence.panel import Panel, select_sample, within_share
 from evidence.study import Specification, Study
@@ -66,11 +69,11 @@ def fit(panel: Panel, specification: str, *, case: str = "all") -> Fit:
     Convention (unless the role is replication): standard errors clustered at the
     level of the exposure or coarser, CR1 with the factor G/(G−1)·(n−1)/(n−k) in which
     entity effects nested in clusters are not counted, t(G−1), entities seen once
-    dropped: the default of R's fixest ≥ 0.13 and Stata's reghdfe. Below 30 clusters
-    the delete-one-cluster jackknife CR3 (Bell and McCaffrey 2002) takes its place;
-    where fewer than two clusters are treated, untreated or (with entity effects)
-    ever change, there is no p-value and no interval. Replications keep the published
-    table's unadjusted errors, t(n−k).
+    dropped: the default of R's fixest ≥ 0.13 and Stata's reghdfe. Below 30 clusters, and
+    where fewer than 10 carry the comparison, the wild bootstrap and the jackknife CR3 take
+    its place (``few_clusters.infer``); where fewer than two clusters are treated, untreated
+    or (within entities) ever change, there is no p-value and no interval. Replications of
+    linear models keep the published table's unadjusted errors, t(n−k).
 
     Raises
     ------
@@ -88,7 +91,8 @@ def fit(panel: Panel, specification: str, *, case: str = "all") -> Fit:
     used = [name for name in spec.regressors if name not in absorbed]
     told = [name for name in spec.exposures if name in used]
     estimates, table = _estimate(sample, spec, used, level) if told else (None, _nothing())
-    time = sample.data.index.get_level_values("time")
+    told_rows = select_used(sample, spec)
+    time = told_rows.data.index.get_level_values("time")
     shares = {name: within_share(sample.data, name) for name in spec.exposures}
     return Fit(
         specification=spec,
@@ -97,8 +101,8 @@ def fit(panel: Panel, specification: str, *, case: str = "all") -> Fit:
         within_share=shares,
         periods=(int(time.min()), int(time.max())),
         ledger=sample.ledger,
-        carriers=count_carriers(sample, spec, level),
-        contributors=count_contributors(sample, spec),
+        carriers=_bound(count_carriers(told_rows, spec, level), estimates),
+        contributors=count_contributors(told_rows, spec),
         diagnostics=estimates.diagnostics if estimates else (),
     )
 
@@ -131,6 +135,12 @@ def list_within_shares(fits: tuple[Fit, ...]) -> pd.DataFrame:
     return pd.DataFrame(shares).T.rename_axis("specification").round(3)
 
 
+def _bound(counts: dict[str, int], estimates: Estimates | None) -> dict[str, int]:
+    """Bound counts of clusters by those that the estimator could use."""
+    groups = None if estimates is None else estimates.n_clusters
+    return {name: count if groups is None else min(count, groups) for name, count in counts.items()}
+
+
 def list_diagnostics(fits: tuple[Fit, ...]) -> pd.DataFrame:
     """List the checks of each specification: value, p-value, or why they do not apply."""
     rows = [
@@ -158,15 +168,14 @@ def _find_absorbed(sample: Panel, spec: Specification) -> dict[str, str]:
         design = make_design(sample, spec, names, None)
         inside = absorb(columns, code_effects(design.effects), where=design.where)
         left = (inside**2).sum(axis=0)
+    within = compares_within(spec) and spec.estimator != "mundlak"
     gone = {}
     for name, rest, whole in zip(names, left, spread, strict=True):
         if data[name].nunique() < 2:
             gone[name] = f"{name} has one and the same value in every row of the sample"
-        elif rest / whole >= NO_CHANGE:
-            continue
-        elif "entity" in spec.effects and within_share(data, name) < NO_CHANGE:
+        elif within and within_share(data, name) < NO_CHANGE:
             gone[name] = f"{name} never changes within an entity: its within share is 0"
-        else:
+        elif rest / whole < NO_CHANGE:
             gone[name] = f"nothing of {name} is left once the effects are taken out"
     return gone
 
@@ -188,22 +197,22 @@ def _estimate(
     clusters = find_clusters(sample, spec, level) if level else None
     design = make_design(sample, spec, used, clusters)
     estimator = choose_estimator(spec)
+    carriers = count_carriers(select_used(sample, spec), spec, level)
     if level:
-        estimates, table = infer(design, estimator, linear=spec.estimator in LINEAR)
+        linear = spec.estimator in LINEAR
+        estimates, table = infer(design, estimator, linear=linear, carriers=carriers)
     else:
         estimates = estimator(design)
-        table = tabulate_estimates(estimates).assign(
-            cov_type=estimates.cov_type, small_sample=estimates.small_sample, reason=""
-        )
+        table = label(tabulate_estimates(estimates), estimates)
     table = table.assign(nobs=estimates.nobs, n_clusters=estimates.n_clusters)
-    return estimates, _silence(table, count_carriers(sample, spec, level), level)
+    return estimates, _silence(table, carriers, level)
 
 
 def _silence(table: pd.DataFrame, carriers: dict[str, int], level: str) -> pd.DataFrame:
-    """Take the inference from a term that fewer than two clusters carry."""
+    """Take the inference from terms of an exposure that fewer than two clusters carry."""
     numbers = ["std_error", "statistic", "p_value", "conf_low", "conf_high"]
     for name, count in carriers.items():
-        rows = table["term"] == name
+        rows = table["term"].str.fullmatch(rf"(lag\d+_|mean_)*{re.escape(name)}( event .*)?")
         if count < 2:
             table.loc[rows, numbers] = np.nan
             table.loc[rows, "reason"] = (
@@ -236,9 +245,19 @@ def _complete(
         if spec.estimator == "poisson"
         else sample.study.variable(spec.outcome).unit,
         nobs=frame["nobs"].fillna(len(sample.data)) if "nobs" in frame else len(sample.data),
-        n_treated_clusters=frame["term"].map(count_treated(sample, spec, level)),
+        n_treated_clusters=_count_treated(sample, spec, level, frame),
         n_entities=sample.n_entities,
         n_periods=sample.n_periods,
         level=level,
         role=spec.role,
     ).reindex(columns=list(COLUMNS))
+
+
+def _count_treated(
+    sample: Panel, spec: Specification, level: str, frame: pd.DataFrame
+) -> pd.Series:
+    """Count treated clusters of each term, no more than the estimator could use."""
+    counts = frame["term"].map(count_treated(select_used(sample, spec), spec, level))
+    if "n_clusters" not in frame:
+        return counts
+    return counts.where(~(counts > frame["n_clusters"]), frame["n_clusters"])

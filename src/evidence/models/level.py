@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from evidence.errors import ModelError, PanelError
@@ -9,6 +11,16 @@ from evidence.panel import Panel, cluster_column
 from evidence.study import LEVELS, Specification, Study
 
 _STILL = 1e-12
+_WITHIN = frozenset({
+    "first_differences", "mundlak", "difference_gmm", "system_gmm", "callaway_santanna",
+    "sun_abraham", "imputation",
+})  # fmt: skip
+
+
+def compares_within(spec: Specification) -> bool:
+    """Tell whether a specification's estimate rests on changes within entities."""
+    crossed = any("entity" in effect.split(":") for effect in spec.effects)
+    return crossed or spec.estimator in _WITHIN
 
 
 def guard_level(study: Study, spec: Specification) -> str:
@@ -21,21 +33,25 @@ def guard_level(study: Study, spec: Specification) -> str:
     """
     if spec.role == "replication":
         return ""
-    rank = {name: LEVELS.index(name) for name in LEVELS}
-    declared = [study.variable(name).level for name in spec.exposures]
-    needed = max([study.entity.level, *declared], key=lambda name: rank[name])
-    if needed == "factory-cycle":
-        needed = "factory"
+    needed = _needed_level(study, spec)
     asked = spec.clusters or needed
-    if rank[asked] < rank[needed]:
+    if LEVELS.index(asked) < LEVELS.index(needed):
         raise ModelError(
             f"{study.path.name}: specification '{spec.id}', clusters",
-            seen=f"'{asked}', finer than the level at which {', '.join(spec.exposures)} varies",
+            seen=f"'{asked}', finer than the level at which "
+            f"{', '.join((*spec.exposures, *spec.instruments))} varies",
             expected=f"'{needed}' or coarser",
             do="Remove 'clusters' or name a coarser level: a value copied to many rows "
             "is still one value, and its standard error must not shrink.",
         )
     return asked
+
+
+def _needed_level(study: Study, spec: Specification) -> str:
+    """Give the coarsest level of the entity, the exposures and the instruments."""
+    declared = [study.variable(name).level for name in (*spec.exposures, *spec.instruments)]
+    needed = max([study.entity.level, *declared], key=LEVELS.index)
+    return "factory" if needed == "factory-cycle" else needed
 
 
 def find_clusters(sample: Panel, spec: Specification, level: str) -> pd.Series:
@@ -44,7 +60,8 @@ def find_clusters(sample: Panel, spec: Specification, level: str) -> pd.Series:
     Raises
     ------
     ModelError
-        Where a row has none, or all have the same.
+        Where a row has none, all have the same, or a unit of the exposure's level belongs
+        to several: its rows would count as independent.
     """
     name = cluster_column(sample.study, level)
     clusters = sample.data[name]
@@ -62,7 +79,29 @@ def find_clusters(sample: Panel, spec: Specification, level: str) -> pd.Series:
             expected="two or more",
             do="Add data of other units; from a single one nothing can be inferred.",
         )
+    needed = _needed_level(sample.study, spec)
+    if level != needed:
+        units = sample.data[cluster_column(sample.study, needed)]
+        torn = int((clusters.groupby(units.to_numpy()).nunique() > 1).sum())
+        if torn:
+            raise ModelError(
+                f"{sample.study.path.name}: specification '{spec.id}', clusters",
+                seen=f"{torn} units of the level {needed} that belong to several of the "
+                f"level {level}",
+                expected=f"a {level} that holds all rows of a {needed}",
+                do=f"Cluster by {needed}, or name the {level} of the first period for all rows.",
+            )
     return clusters.rename("clusters")
+
+
+def select_used(sample: Panel, spec: Specification) -> Panel:
+    """Select the rows that an estimator uses: of first differences those beside a neighbour."""
+    if spec.estimator != "first_differences":
+        return sample
+    time = sample.data.index.get_level_values("time").to_series(index=sample.data.index)
+    step = time.groupby(level="entity").diff() == 1
+    after = step.groupby(level="entity").shift(-1, fill_value=False)
+    return replace(sample, data=sample.data[(step | after).to_numpy()])
 
 
 def count_treated(sample: Panel, spec: Specification, level: str) -> dict[str, int]:
@@ -101,7 +140,7 @@ def _least_side(values: pd.Series, units: pd.Series, spec: Specification) -> int
     sides = [units[values != commonest].nunique()]
     if values.nunique() == 2:
         sides.append(units[values == commonest].nunique())
-    if "entity" in spec.effects:
+    if compares_within(spec):
         within = values - values.groupby(level="entity").transform("mean")
         sides.append(units[within.abs() > _STILL * max(1.0, float(values.abs().max()))].nunique())
     return int(min(sides))

@@ -291,6 +291,7 @@ def _check_values(study: Study, data: pd.DataFrame) -> None:
 def _check_levels(study: Study, data: pd.DataFrame) -> None:
     rank = {v.name: LEVELS.index(_unit_level(v.level)) for v in study.variables}
     time = data.index.get_level_values("time")
+    moving = {name for spec in study.specifications for name in spec.instruments}
     for unit in study.variables:
         if unit.role != "cluster" or rank[unit.name] <= rank[study.entity.name]:
             continue
@@ -304,7 +305,7 @@ def _check_levels(study: Study, data: pd.DataFrame) -> None:
             if varies and coarse:
                 raise _level_error(study, variable, unit, "different values")
             same = repeated and not varies and data[variable.name].nunique() > 1
-            if variable.role == "exposure" and same and not coarse:
+            if (variable.role == "exposure" or variable.name in moving) and same and not coarse:
                 raise _level_error(study, variable, unit, "one and the same value")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
@@ -30,6 +31,8 @@ from evidence.sources.copies import (
 )
 from evidence.sources.reading.parse import Parsed, parse
 from evidence.sources.record import Record, Table, load_record
+
+_PART = 1 << 24
 
 
 def find_files(folder: Path, record: Record, table: Table) -> tuple[File, ...]:
@@ -218,8 +221,16 @@ def read_version(root: Path, record: Record, table: Table, sha256: str) -> pd.Da
 
 
 def _read(path: Path) -> memoryview:
-    """Read a file into memory that numpy lays out: half the time that bytes take."""
-    return np.fromfile(path, dtype=np.uint8).data
+    """Read a file, by several threads, into memory that numpy lays out: bytes take far longer."""
+    with path.open("rb") as file, ThreadPoolExecutor() as threads:
+        room = np.empty(os.fstat(file.fileno()).st_size, dtype=np.uint8)
+        starts = range(0, len(room), _PART)
+        parts = [room[start : start + _PART] for start in starts]
+        read = threads.map(
+            lambda part, start: os.preadv(file.fileno(), [part], start), parts, starts
+        )
+        whole = sum(read) == len(room)
+    return room.data if whole else memoryview(path.read_bytes())
 
 
 def _digest(path: Path) -> str:

@@ -143,7 +143,7 @@ _OPTIONS: dict[str, set[str]] = {
 
 def _check_specification(study: Study, spec: Specification, number: int) -> None:
     where = f"{study.path.name}: specifications[{number}]"
-    used = [spec.outcome, *spec.regressors]
+    used = [spec.outcome, *spec.regressors, *spec.instruments]
     twice = sorted({name for name in used if used.count(name) > 1})
     if twice or not spec.exposures:
         raise StudyError(
@@ -152,7 +152,12 @@ def _check_specification(study: Study, spec: Specification, number: int) -> None
             expected="at least one exposure, and each variable in one part only",
             do="Name it once, as outcome, exposure or control.",
         )
-    parts = {"outcome": (spec.outcome,), "exposure": spec.exposures, "controls": spec.controls}
+    parts = {
+        "outcome": (spec.outcome,),
+        "exposure": spec.exposures,
+        "controls": spec.controls,
+        "instruments": spec.instruments,
+    }
     for key, names in parts.items():
         for name in names:
             role = study.variable(name).role
@@ -194,8 +199,24 @@ def _check_options(study: Study, spec: Specification, where: str) -> None:
             expected="at least one for each exposure",
             do="Name the variables that move the exposure and nothing else.",
         )
+    _check_past(spec, where)
     if spec.estimator in {"callaway_santanna", "sun_abraham", "imputation"}:
         _check_adoption(study, spec, where)
+
+
+def _check_past(spec: Specification, where: str) -> None:
+    keys = ("regressor_lags", "predetermined", "endogenous")
+    for key in keys:
+        odd = [name for name in getattr(spec, key) if name not in spec.regressors]
+        if key == "endogenous":
+            odd += [name for name in spec.endogenous if name in spec.predetermined]
+        if odd:
+            raise StudyError(
+                f"{where}.{key}",
+                seen=f"'{odd[0]}'",
+                expected=f"exposures and controls, each in one list: {', '.join(spec.regressors)}",
+                do="Name a regressor of this specification, once.",
+            )
 
 
 def _check_adoption(study: Study, spec: Specification, where: str) -> None:
@@ -215,7 +236,8 @@ def _list_effects(study: Study, spec: Specification) -> set[str]:
     if spec.estimator not in _ABSORBING:
         return single
     single |= {v.name for v in study.variables if v.role == "cluster"}
-    return single | {f"{one}:{other}" for one in single for other in single if one != other}
+    cells = {f"{one}:{other}" for one in single for other in single if one != other}
+    return single | cells - {"entity:time", "time:entity"}
 
 
 def _check_notebook(study: Study, spec: Specification, number: int) -> None:

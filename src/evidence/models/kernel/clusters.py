@@ -23,6 +23,7 @@ from evidence.models.kernel.absorb import (
     code_effects,
     find_singletons,
 )
+from evidence.models.kernel.check import check_design, lay_out
 from evidence.models.kernel.conventions import is_nested
 from evidence.models.kernel.solve import NO_CHANGE
 
@@ -68,7 +69,7 @@ def collect_moments(
     Raises
     ------
     ModelError
-        Without clusters, or where effects with more than ``MOST_INDICATORS`` levels cut
+        Without clusters, as ``check_design``, for values that are not finite, or where effects with more than ``MOST_INDICATORS`` levels cut
         across clusters.
     """
     if design.clusters is None:
@@ -78,11 +79,8 @@ def collect_moments(
             expected="a cluster for each row",
             do="Name the level at which the exposure varies.",
         )
-    effects = code_effects(design.effects)
-    columns = np.empty((len(design.outcome), 1 + design.regressors.shape[1]))
-    columns[:, 0] = design.outcome
-    for number, (_, column) in enumerate(design.regressors.items(), 1):
-        columns[:, number] = column
+    effects = check_design(design, crossed)
+    columns = lay_out(design)
     clusters = code_clusters(design.clusters, design.where)
     second = None if crossed is None else code_clusters(crossed, design.where)
     if drop and effects.codes:

@@ -15,8 +15,9 @@ import pandas as pd
 from scipy import stats
 
 from evidence.errors import ModelError
-from evidence.models.design import CONF_LEVEL, Design, Diagnostic, Floats
+from evidence.models.design import CONF_LEVEL, Codes, Design, Diagnostic, Floats
 from evidence.models.kernel.absorb import absorb, code_clusters, code_effects, find_singletons
+from evidence.models.kernel.check import check_design, lay_out
 from evidence.models.kernel.clusters import sum_products
 from evidence.models.kernel.conventions import count_parameters, scale_covariance
 from evidence.models.kernel.least_squares import estimate_least_squares
@@ -25,6 +26,8 @@ from evidence.models.kernel.solve import find_absorbed
 MOST_CONTROLS = 14
 _CHUNK = 128
 _SAFE = 1e-10
+_RESERVED = {"block", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high",
+             "nobs", "n_clusters"}  # fmt: skip
 
 _Subsets = Iterator[tuple[str, ...]]
 
@@ -73,8 +76,8 @@ def draw_curve(
 
     ``designs`` maps a label to one sample, outcome and set of effects; ``fixed``
     regressors stay in every specification. Errors are CR1 with the ``fixest`` factor and
-    t(G−1). Joint tests draw signs of the clusters' restricted scores, the same for all
-    specifications of a block (Simonsohn, Simmons and Nelson 2020; Kline and Santos 2012).
+    t(G−1). Joint tests draw signs of the clusters' restricted scores, the same for a
+    cluster's label in all specifications and blocks (Simonsohn, Simmons and Nelson 2020; Kline and Santos 2012).
 
     Raises
     ------
@@ -82,13 +85,49 @@ def draw_curve(
         Without clusters, for a term or control of which the effects leave nothing, for
         collinear regressors, or above ``MOST_CONTROLS`` controls.
     """
-    blocks = [
-        _estimate_block(design, label, term, fixed, (draws, seed))
-        for label, design in designs.items()
-    ]
+    flags = _list_controls(designs, term, fixed)
+    coded, groups = _code_jointly(designs)
+    drawn = np.random.default_rng(seed).integers(0, 2, (draws, groups))
+    signs = np.asarray(2 * drawn - 1, dtype=np.float64)
+    blocks = [_estimate_block(design, label, term, fixed, signs) for label, design in coded.items()]
     table = pd.concat([block.table for block in blocks], ignore_index=True)
+    table[flags] = table[flags].fillna(value=False).astype(bool)
     ordered = table.sort_values("estimate", kind="stable", ignore_index=True)
-    return Curve(term, ordered, _measure_influence(ordered), _test_jointly(blocks))
+    return Curve(term, ordered, _measure_influence(ordered, flags), _test_jointly(blocks))
+
+
+def _code_jointly(designs: Mapping[str, Design]) -> tuple[dict[str, Design], int]:
+    """Code clusters once for all blocks, so that a label has one sign in all of them."""
+    without = [design.where for design in designs.values() if design.clusters is None]
+    if without or not designs:
+        raise ModelError(
+            without[0] if without else "draw_curve",
+            seen="no clusters" if without else "no design",
+            expected="designs, each with a cluster for each row",
+            do="Name the level at which the exposure varies.",
+        )
+    labels = [design.clusters for design in designs.values() if design.clusters is not None]
+    codes = code_clusters(pd.concat(labels, ignore_index=True), "draw_curve")
+    parts = np.split(codes, np.cumsum([len(own) for own in labels])[:-1])
+    coded = {
+        name: replace(design, clusters=pd.Series(part, index=own.index))
+        for (name, design), own, part in zip(designs.items(), labels, parts, strict=True)
+    }
+    return coded, int(codes.max()) + 1
+
+
+def _list_controls(designs: Mapping[str, Design], term: str, fixed: tuple[str, ...]) -> list[str]:
+    names = [str(name) for design in designs.values() for name in design.regressors.columns]
+    controls = [name for name in dict.fromkeys(names) if name != term and name not in fixed]
+    taken = [name for name in controls if name in _RESERVED]
+    if taken:
+        raise ModelError(
+            "draw_curve",
+            seen=f"a control named {taken[0]}",
+            expected=f"other names than the table's: {', '.join(sorted(_RESERVED))}",
+            do="Rename the control.",
+        )
+    return controls
 
 
 def leave_out(design: Design, groups: pd.Series, term: str) -> pd.DataFrame:
@@ -99,6 +138,13 @@ def leave_out(design: Design, groups: pd.Series, term: str) -> pd.DataFrame:
     of numbers.
     """
     rows = []
+    if groups.isna().any() or len(groups) != len(design.outcome):
+        raise ModelError(
+            design.where,
+            seen=f"{int(groups.isna().sum())} rows without a group, {len(groups)} in all",
+            expected=f"a group for each of the {len(design.outcome)} rows",
+            do="Complete the column.",
+        )
     for label in pd.unique(groups):
         kept = (groups != label).to_numpy()
         rest = replace(
@@ -127,7 +173,7 @@ def _estimate_term(design: Design, term: str) -> dict[str, float | str]:
 
 
 def _estimate_block(
-    design: Design, label: str, term: str, fixed: tuple[str, ...], drawing: tuple[int, int]
+    design: Design, label: str, term: str, fixed: tuple[str, ...], signs: Floats
 ) -> _Block:
     names = tuple(map(str, design.regressors.columns))
     controls = [name for name in names if name != term and name not in fixed]
@@ -138,7 +184,7 @@ def _estimate_block(
             expected=f"clusters, the term among the regressors, at most {MOST_CONTROLS} controls",
             do="Keep some controls fixed in every specification.",
         )
-    products, nobs, parameters = _sum_cross(design, names)
+    products, present, (nobs, parameters) = _sum_cross(design, names)
     total = products.sum(axis=0)
     groups = len(products)
     factor = scale_covariance(nobs, parameters, groups, "fixest") * (nobs - parameters)
@@ -152,11 +198,9 @@ def _estimate_block(
     for name in controls:
         table[name] = [names.index(name) in subset for subset in subsets]
     table["estimate"], table["std_error"] = estimates, errors
-    draws, seed = drawing
-    signs = np.random.default_rng(seed).integers(0, 2, (draws, groups)) * 2.0 - 1.0
     critical = np.full(len(subsets), stats.t.ppf((1 + CONF_LEVEL) / 2, groups - 1))
     under = np.sqrt((scores**2).sum(axis=0))
-    return _Block(_infer(table, groups, nobs), signs @ scores, under, critical)
+    return _Block(_infer(table, groups, nobs), signs[:, present] @ scores, under, critical)
 
 
 def _infer(table: pd.DataFrame, groups: int, nobs: int) -> pd.DataFrame:
@@ -167,22 +211,26 @@ def _infer(table: pd.DataFrame, groups: int, nobs: int) -> pd.DataFrame:
     return table.assign(nobs=nobs, n_clusters=groups)
 
 
-def _sum_cross(design: Design, names: tuple[str, ...]) -> tuple[Floats, int, int]:
-    """Sum cross products of [outcome, regressors] net of effects by cluster (G × p × p)."""
+def _sum_cross(design: Design, names: tuple[str, ...]) -> tuple[Floats, Codes, tuple[int, int]]:
+    """Sum cross products of [outcome, regressors] net of effects by cluster (G × p × p).
+
+    Also which clusters (G,) these are, and the counts of rows and parameters.
+    """
     assert design.clusters is not None
-    effects = code_effects(design.effects)
-    columns = np.column_stack([design.outcome, design.regressors]).astype(np.float64)
-    clusters = code_clusters(design.clusters, design.where)
+    effects = check_design(design)
+    columns = lay_out(design)
+    clusters = design.clusters.to_numpy()
     if effects.codes:
         kept, _ = find_singletons(effects)
         effects = code_effects(design.effects[kept])
-        columns, clusters = columns[kept], np.unique(clusters[kept], return_inverse=True)[1]
+        columns, clusters = columns[kept], clusters[kept]
     else:
         columns = columns - columns.mean(axis=0)
     left = absorb(columns, effects, where=design.where)
     spread = ((columns - columns.mean(axis=0)) ** 2).sum(axis=0)
     gone = find_absorbed(left.T @ left, spread, ("the outcome", *names))
-    if gone or int(clusters.max()) < 1:
+    present, clusters = np.unique(clusters, return_inverse=True)
+    if gone or len(present) < 2:
         raise ModelError(
             design.where,
             seen=f"nothing left of {', '.join(gone)}" if gone else "a single cluster",
@@ -192,7 +240,7 @@ def _sum_cross(design: Design, names: tuple[str, ...]) -> tuple[Floats, int, int
     parameters = count_parameters(len(names), effects, [clusters], "fixest")
     if not effects.codes:
         parameters += 1
-    return sum_products(left, clusters), len(columns), parameters
+    return sum_products(left, clusters), present, (len(columns), parameters)
 
 
 def _solve_subsets(
@@ -270,10 +318,10 @@ def _summarise(estimates: Floats, errors: Floats, critical: Floats) -> Floats:
     return np.array([median, share, statistic.mean(axis=1)])
 
 
-def _measure_influence(table: pd.DataFrame) -> pd.DataFrame:
+def _measure_influence(table: pd.DataFrame, controls: list[str]) -> pd.DataFrame:
     """Compare the mean estimate with and without each choice."""
     whole = float(table["estimate"].var(ddof=0))
-    flags = table.select_dtypes("bool").astype("float64")
+    flags = table[controls].astype("float64")
     if table["block"].nunique() > 1:
         flags = flags.join(pd.get_dummies(table["block"], dtype=float))
     rows = []

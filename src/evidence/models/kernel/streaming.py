@@ -98,6 +98,7 @@ def estimate_streamed(
     """
     ordered = sorted(Path(file) for file in files)
     plan = _plan(ordered, outcome, tuple(regressors), entity, time)
+    ordered = [file for file in ordered if pq.read_metadata(file).num_rows]
     if scheduler:
         return _run_on_dask(ordered, plan, small_sample, scheduler)
     if workers > 1:
@@ -211,7 +212,7 @@ def _read_blocks(file: Path, plan: _Plan) -> Iterator[Block]:
         for batch in parquet.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
             table = pa.Table.from_batches([batch] if rest is None else [rest, batch])
             whole = table.combine_chunks().to_batches()[0] if table.num_rows else batch
-            starts = _find_starts(file, whole.column(plan.entity), plan)
+            starts = _find_starts(file, whole, plan)
             last = int(starts[-1])
             rest = whole.slice(last)
             if last:
@@ -220,12 +221,20 @@ def _read_blocks(file: Path, plan: _Plan) -> Iterator[Block]:
             yield from _cut_batch(rest, np.array([0]), plan)
 
 
-def _find_starts(file: Path, entities: pa.Array, plan: _Plan) -> Codes:
+def _find_starts(file: Path, whole: pa.RecordBatch, plan: _Plan) -> Codes:
+    entities = whole.column(plan.entity)
     before, after = entities.slice(0, len(entities) - 1), entities.slice(1)
-    if entities.null_count or pc.any(pc.less(after, before)).as_py():
+    if entities.null_count or whole.column(plan.time).null_count:
         raise ModelError(
             file.name,
-            seen=f"rows without {plan.entity}, or not sorted by it",
+            seen=f"rows without {plan.entity} or {plan.time}",
+            expected="both in every row",
+            do="Filter these rows out when you write the files.",
+        )
+    if pc.any(pc.less(after, before)).as_py():
+        raise ModelError(
+            file.name,
+            seen=f"rows that are not sorted by {plan.entity}",
             expected=f"whole entities, one after the other, sorted by {plan.entity}",
             do=f"Sort the file by {plan.entity} and write it again.",
         )
@@ -234,7 +243,10 @@ def _find_starts(file: Path, entities: pa.Array, plan: _Plan) -> Codes:
 
 
 def _cut_batch(batch: pa.RecordBatch, starts: Codes, plan: _Plan) -> Iterator[Block]:
-    columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in plan.columns]
+    columns = [
+        pc.cast(batch.column(name), pa.float64()).to_numpy(zero_copy_only=False)
+        for name in plan.columns
+    ]
     periods = batch.column(plan.time).to_numpy(zero_copy_only=False).astype(np.int64)
     sizes = np.diff(np.append(starts, batch.num_rows))
     codes = np.repeat(np.arange(len(starts)), sizes)
@@ -252,8 +264,23 @@ def _plan(
             do="Name the files, or write them first.",
         )
     names = [entity, time, outcome, *regressors]
+    if not regressors:
+        raise ModelError(
+            "estimate_streamed, regressors",
+            seen="none",
+            expected="at least one",
+            do="Name the columns that explain the outcome.",
+        )
     for file in files:
         _check_columns(file, names, time)
+    files = [file for file in files if pq.read_metadata(file).num_rows]
+    if not files:
+        raise ModelError(
+            "estimate_streamed, files",
+            seen="no row in any file",
+            expected="rows to estimate from",
+            do="Look at how the files were written.",
+        )
     low, high = _find_periods(files, time)
     if high - low >= MOST_DIRECT:
         raise ModelError(
@@ -272,7 +299,15 @@ def _plan(
 
 
 def _check_columns(file: Path, names: list[str], time: str) -> None:
-    schema = pq.read_schema(file)
+    try:
+        schema = pq.read_schema(file)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise ModelError(
+            str(file.name),
+            seen="no file that can be read as Parquet",
+            expected="a Parquet file",
+            do="Look at the path, or write the file again.",
+        ) from error
     missing = [name for name in names if name not in schema.names]
     odd = [
         name
@@ -284,7 +319,9 @@ def _check_columns(file: Path, names: list[str], time: str) -> None:
     if missing or odd:
         raise ModelError(
             file.name,
-            seen=f"{', '.join(missing)} missing" if missing else f"{', '.join(odd)} as text",
+            seen=f"{', '.join(missing)} missing"
+            if missing
+            else f"{odd[0]} as {schema.field(odd[0]).type}",
             expected="every column, as numbers, and the time as whole numbers",
             do="Write the file with these columns.",
         )
@@ -302,6 +339,8 @@ def _find_periods(files: list[Path], time: str) -> tuple[int, int]:
         position = parquet.schema_arrow.get_field_index(time)
         for group in range(parquet.num_row_groups):
             told = parquet.metadata.row_group(group).column(position).statistics
+            if not parquet.metadata.row_group(group).num_rows:
+                continue
             if told is not None and told.has_min_max:
                 ends += [told.min, told.max]
             else:
@@ -315,8 +354,11 @@ def _check_ends(files: list[Path], entity: str) -> None:
     seen: dict[object, str] = {}
     for file in files:
         parquet = pq.ParquetFile(file)
-        first = parquet.read_row_group(0, columns=[entity]).column(0)
-        last = parquet.read_row_group(parquet.num_row_groups - 1, columns=[entity]).column(0)
+        groups = [
+            n for n in range(parquet.num_row_groups) if parquet.metadata.row_group(n).num_rows
+        ]
+        first = parquet.read_row_group(groups[0], columns=[entity]).column(0)
+        last = parquet.read_row_group(groups[-1], columns=[entity]).column(0)
         for name in {first[0].as_py(), last[-1].as_py()}:
             if name in seen:
                 raise ModelError(

@@ -186,7 +186,7 @@ def _read_columns(layout: _Layout, names: list[str], where: str) -> dict[str, Ce
 def _encode(column: pa.ChunkedArray) -> Cells:
     """Find the distinct texts of a column."""
     encoded = column.dictionary_encode().combine_chunks()
-    return Cells(encoded.dictionary, np.array(encoded.indices), whole=column)
+    return Cells(encoded.dictionary, encoded.indices.to_numpy(), whole=column)
 
 
 def _check_quotes(layout: _Layout, where: str) -> bool:
