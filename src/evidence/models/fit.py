@@ -260,4 +260,5 @@ def _count_treated(
     counts = frame["term"].map(count_treated(select_used(sample, spec), spec, level))
     if "n_clusters" not in frame:
         return counts
-    return counts.where(~(counts > frame["n_clusters"]), frame["n_clusters"])
+    groups = pd.to_numeric(frame["n_clusters"])
+    return counts.where(~(counts > groups), groups)
