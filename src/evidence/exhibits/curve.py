@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from evidence.exhibits.noun import Exhibit
 from evidence.exhibits.style import BLUE, GREY, INCHES, INK, MUTED, Width
 from evidence.language import capitalise, format_number, say
-from evidence.models import Curve
+from evidence.models import CONF_LEVEL, Curve
 from evidence.study import Study
 
 _LINE = {"wide": 100, "narrow": 46}
@@ -56,7 +56,7 @@ def _draw_curve(exhibit: Exhibit, study: Study, language: str, width: Width) -> 
     text = say(language, "report.simulated", title=title) if asked["simulated"] else title
     title = textwrap.fill(capitalise(text), _LINE[width])
     figure.suptitle(title, x=0.01, ha="left", fontsize=8.5, color=MUTED)
-    note = say(language, "curve.note")
+    note = say(language, "curve.note", level=format_number(language, 100 * CONF_LEVEL, decimals=0))
     figure.supxlabel(note, x=0.01, ha="left", fontsize=7.5, color=MUTED)
     return figure
 
