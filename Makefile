@@ -6,7 +6,7 @@ STUDIES := $(filter-out %.advice.toml,$(wildcard notebooks/studies/*.toml))
 JOBS ?= 2
 STRIP := nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info"
 
-.PHONY: help setup briefs test test-slow check format lab lock data-readme ci-full bench clean
+.PHONY: help setup briefs test test-slow check format lab lock data-readme ci-full bench bench-models clean
 
 help:
 	@echo "make briefs   run every study and write the briefs and the portal"
@@ -60,6 +60,14 @@ ci-full: check test test-slow briefs
 
 bench: setup
 	$(BIN)/python benchmarks/reading.py
+	$(BIN)/python benchmarks/streaming.py
+
+# Needs pyfixest, numba and wildboottest, which nothing else here needs: an environment of its own.
+bench-models: setup
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	PYTHONPATH=src .venv-bench/bin/python benchmarks/models.py
 
 # Needs uv. Writes no address of an index into the lock.
 lock:

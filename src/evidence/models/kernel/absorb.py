@@ -78,7 +78,7 @@ def code_labels(labels: pd.Series) -> Codes:
             return np.repeat(np.arange(len(sizes)), sizes)
         low, high = int(values.min()), int(values.max())
         if high - low < _FEW_LABELS:
-            codes = values.astype(np.int64) - low
+            codes = values.astype(np.int64, copy=False) - low
             present = np.bincount(codes) > 0
             return codes if present.all() else (np.cumsum(present) - 1)[codes]
     return np.asarray(pd.factorize(values)[0], dtype=np.int64)

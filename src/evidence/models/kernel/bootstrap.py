@@ -28,7 +28,7 @@ _NO_ERROR = 1e-26
 _SAME = 1e-10
 _RANK = 1e-10
 _FARTHEST = 60
-_HALVINGS = 26
+_HALVINGS = 20
 _WEBB = np.sqrt([0.5, 1.0, 1.5])
 
 Weights = Literal["rademacher", "webb"]
@@ -298,7 +298,11 @@ def _draw(groups: int, kind: Weights, draws: int, seed: int, size: int) -> Itera
     points = _points(kind)
     for begin in range(0, draws, _DRAWN):
         shape = (min(_DRAWN, draws - begin), groups)
-        chosen = generator.integers(0, len(points), shape, dtype=np.uint8)
+        if kind == "rademacher":
+            octets = np.frombuffer(generator.bytes(-(-shape[0] * groups // 8)), dtype=np.uint8)
+            chosen = np.unpackbits(octets, count=shape[0] * groups).reshape(shape)
+        else:
+            chosen = generator.integers(0, len(points), shape, dtype=np.uint8)
         for first in range(0, len(chosen), size):
             yield points.take(chosen[first : first + size])
 

@@ -235,8 +235,8 @@ def _take_nested_out(columns: Floats, effects: Effects, owner: Codes, where: str
             expected=f"at most {MOST_INDICATORS}",
             do="Cluster at a level that holds these effects, or leave clusters out one by one.",
         )
-    centre = columns.mean(axis=0) if effects.codes else np.zeros(columns.shape[1])
-    parts = [columns - centre, *(np.eye(effects.levels[n])[effects.codes[n]] for n in cutting)]
+    centred = columns - columns.mean(axis=0) if effects.codes else columns
+    parts = [centred, *(np.eye(effects.levels[n])[effects.codes[n]] for n in cutting)]
     inner = [number for number, inside in enumerate(nested) if inside]
     taken = Effects(
         tuple(effects.names[number] for number in inner),

@@ -267,7 +267,7 @@ def _sort_rows(rows: _Rows) -> _Rows:
     """Put the dimension with most levels first and sort by it, where two scans may follow."""
     effects = rows.effects
     first = np.argsort(np.negative(effects.levels), kind="stable")
-    if not 1 <= len(first) <= 2 or (first[0] == 0 and (np.diff(effects.codes[0]) >= 0).all()):
+    if not 1 <= len(first) <= 2 or (first[0] == 0 and _find_runs(effects) is not None):
         return rows
     order = np.argsort(effects.codes[first[0]], kind="stable")
     codes = [effects.codes[number] for number in first]
@@ -297,14 +297,21 @@ def _find_starts(rows: _Rows) -> Codes | None:
     effects = rows.effects
     if not 1 <= len(effects.codes) <= 2 or (effects.levels[1:] or (0,))[0] > MOST_DIRECT:
         return None
-    steps = np.diff(effects.codes[0])
-    if (steps < 0).any() or rows.crossed is not None:
+    if rows.crossed is not None:
         return None
     if rows.clusters is not None and not is_nested(
         effects.codes[0], effects.levels[0], rows.clusters
     ):
         return None
-    return np.flatnonzero(np.concatenate([[True], steps > 0]))
+    return _find_runs(effects)
+
+
+def _find_runs(effects: Effects) -> Codes | None:
+    """Find where each level of the first dimension begins; None where rows are not sorted."""
+    code, levels = effects.codes[0], effects.levels[0]
+    starts = np.concatenate([[0], np.flatnonzero(code[1:] != code[:-1]) + 1])
+    sorted_once = len(starts) == levels and bool((code[starts] == np.arange(levels)).all())
+    return starts if sorted_once else None
 
 
 def _solve_scans(rows: _Rows, starts: Codes) -> _Solved | None:
