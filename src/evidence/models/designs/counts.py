@@ -21,12 +21,12 @@ from evidence.errors import ModelError
 from evidence.models.design import Codes, Design, Diagnostic, Estimates, Floats
 from evidence.models.kernel.absorb import Effects, absorb
 from evidence.models.kernel.conventions import is_nested
+from evidence.models.kernel.solve import NO_CHANGE
 
 SmallSample = Literal["fixest", "none"]
 Scale = Literal["coefficient", "partial"]
 Bools = npt.NDArray[np.bool_]
 
-_NO_CHANGE = 1e-10
 _NEAR_COLLINEAR = 1e-7
 _SEPARATED = 1e-6
 _SOLVED = 1e-8
@@ -524,7 +524,7 @@ def _refuse_absorbed(sample: _Sample) -> None:
     centred = sample.columns - sample.columns.mean(axis=0)
     spread = (centred**2).sum(axis=0)
     left = absorb(centred, _effects(sample), where=sample.where)
-    gone = (left**2).sum(axis=0) <= _NO_CHANGE * np.maximum(spread, np.finfo(float).tiny)
+    gone = (left**2).sum(axis=0) <= NO_CHANGE * np.maximum(spread, np.finfo(float).tiny)
     if gone.any():
         raise ModelError(
             sample.where,
@@ -677,7 +677,7 @@ def _factor(sample: _Sample, k: int, small_sample: SmallSample) -> float:
 def _carried_alone(weight: Floats, clusters: Codes) -> Bools:
     """Mark the columns (of squares, n × K) that come from one cluster alone."""
     sums = _incidence(clusters[:, None], len(clusters)).T @ weight
-    alone: Bools = sums.max(axis=0) >= (1 - _NO_CHANGE) * sums.sum(axis=0)
+    alone: Bools = sums.max(axis=0) >= (1 - NO_CHANGE) * sums.sum(axis=0)
     return alone
 
 
@@ -729,7 +729,7 @@ def _add_means(wide: pd.DataFrame, entity: Codes, where: str) -> pd.DataFrame:
         column = means[name].to_numpy()
         present = wide.to_numpy()
         left = column - present @ np.linalg.lstsq(present, column)[0]
-        if left @ left > _NO_CHANGE * max(column @ column, np.finfo(float).tiny):
+        if left @ left > NO_CHANGE * max(column @ column, np.finfo(float).tiny):
             wide = wide.assign(**{f"mean of {name}": column})
     return wide
 

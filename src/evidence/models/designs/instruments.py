@@ -18,7 +18,6 @@ from scipy import linalg, optimize, stats
 from evidence.errors import ModelError
 from evidence.models.design import CONF_LEVEL, Codes, Design, Diagnostic, Estimates, Floats
 from evidence.models.designs.linear import (
-    NO_CHANGE,
     SmallSample,
     call_library,
     check_convention,
@@ -27,6 +26,7 @@ from evidence.models.designs.linear import (
 )
 from evidence.models.kernel.absorb import absorb, code_effects, find_singletons
 from evidence.models.kernel.conventions import count_parameters
+from evidence.models.kernel.solve import NO_CHANGE
 
 Method = Literal["2sls", "liml", "gmm"]
 

@@ -25,10 +25,10 @@ from scipy import linalg, stats
 
 from evidence.errors import ModelError
 from evidence.models.design import Design, Diagnostic, Estimates, Floats
+from evidence.models.kernel.solve import NO_CHANGE
 
 SmallSample = Literal["fixest", "none"]
 
-NO_CHANGE = 1e-10
 _DEPENDENT = 1e-8
 _CONSTANT = "(constant)"
 _MEAN = "mean_"

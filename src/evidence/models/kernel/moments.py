@@ -60,21 +60,14 @@ class Moments:
 
     def __add__(self, other: Moments) -> Moments:
         """Put the entities of two sets together."""
-        return self._combine(other, 1)
-
-    def __sub__(self, other: Moments) -> Moments:
-        """Take the entities of a subset out again."""
-        return self._combine(other, -1)
-
-    def _combine(self, other: Moments, sign: int) -> Moments:
         return Moments(
-            self.nobs + sign * other.nobs,
-            self.n_entities + sign * other.n_entities,
-            self.cross + sign * other.cross,
-            self.by_period + sign * other.by_period,
-            self.periods + sign * other.periods,
-            self.totals + sign * other.totals,
-            self.squares + sign * other.squares,
+            self.nobs + other.nobs,
+            self.n_entities + other.n_entities,
+            self.cross + other.cross,
+            self.by_period + other.by_period,
+            self.periods + other.periods,
+            self.totals + other.totals,
+            self.squares + other.squares,
         )
 
 
