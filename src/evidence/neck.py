@@ -1,8 +1,10 @@
 """The neck: the only files that pass from a notebook's kernel to the outside.
 
 ``estimates.csv``, ``findings.json``, ``exhibits/<id>.json`` with ``<id>.csv``, and
-``protected.json`` (what the gate must know: confidentiality, identifiers). A JSON
-Schema for each lies in ``schemas/``. Everything is written beside and renamed.
+``protected.json`` (what the gate must know: confidentiality, identifiers, units). A JSON
+Schema for each lies in ``schemas/``. Beside them, for comparing runs and never to leave,
+``panel.parquet`` (the rows) and ``ledger.csv`` of each case. Everything is written beside
+and renamed.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ class Neck:
 
     ``estimates`` has a row a coefficient; ``findings`` are the entries of
     ``findings.json``; ``protected`` holds ``confidentiality, protected_unit,
-    identifiers, citations, items_left_out``.
+    identifiers, citations, items_left_out, units`` (case/specification → the protected
+    units whose rows were used).
     """
 
     estimates: pd.DataFrame
@@ -86,11 +89,13 @@ def write_neck(
         "identifiers": list(panel.provenance.identifiers),
         "citations": panel.provenance.citations,
         "items_left_out": list(panel.items_left_out),
+        "units": {f"{fit.case}/{fit.specification.id}": list(fit.units) for fit in fits},
     }
     neck = Neck(estimates, [as_entry(f) for f in findings], exhibits, protected)
     save_neck(neck, folder)
     steps = pd.concat([fit.ledger for fit in fits]).drop_duplicates()
     _replace_text(folder / "ledger.csv", _csv(steps))
+    replace_file(folder / "panel.parquet", panel.data.reset_index().to_parquet(index=False))
     written = [("estimates.csv", len(estimates)), ("findings.json", len(findings))]
     written += [(f"exhibits/{e.id}.csv", len(e.data)) for e in exhibits]
     return pd.DataFrame(written, columns=["file", "rows"])
@@ -305,7 +310,8 @@ def _join_protected(necks: list[Neck]) -> dict[str, Any]:
         key: sorted({item for neck in necks for item in neck.protected[key]})
         for key in ("identifiers", "items_left_out")
     }
-    return {**strictest, **lists, "citations": citations}
+    units = {key: names for neck in necks for key, names in neck.protected["units"].items()}
+    return {**strictest, **lists, "citations": citations, "units": units}
 
 
 def _csv(frame: pd.DataFrame) -> str:

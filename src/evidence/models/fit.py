@@ -25,6 +25,7 @@ from evidence.models.level import (
     count_treated,
     find_clusters,
     guard_level,
+    list_units,
     select_used,
 )
 from evidence.panel import Panel, select_sample, within_share
@@ -48,8 +49,8 @@ class Fit:
     share of its variance within entities. ``periods`` are the first and last time.
     ``carriers`` maps exposure → the least count of clusters on any side of the
     comparison (treated, untreated, moving); ``contributors`` the same of protected
-    units, or None where the study has no variable that names them. ``diagnostics`` are
-    checks as values, each with the reason where it does not apply.
+    units, or None where the study has no variable that names them; ``units`` are their
+    names. ``diagnostics`` are checks as values, each with the reason where it does not apply.
     """
 
     specification: Specification
@@ -60,6 +61,7 @@ class Fit:
     ledger: pd.DataFrame
     carriers: dict[str, int]
     contributors: dict[str, int | None]
+    units: tuple[str, ...]
     diagnostics: tuple[Diagnostic, ...]
 
 
@@ -103,6 +105,7 @@ def fit(panel: Panel, specification: str, *, case: str = "all") -> Fit:
         ledger=sample.ledger,
         carriers=_bound(count_carriers(told_rows, spec, level), estimates),
         contributors=count_contributors(told_rows, spec),
+        units=list_units(told_rows),
         diagnostics=estimates.diagnostics if estimates else (),
     )
 

@@ -134,6 +134,15 @@ def count_contributors(sample: Panel, spec: Specification) -> dict[str, int | No
     return {name: _least_side(sample.data[name], units, spec) for name in spec.exposures}
 
 
+def list_units(sample: Panel) -> tuple[str, ...]:
+    """List the protected units whose rows are used, sorted; empty where none is named."""
+    try:
+        units = sample.data[cluster_column(sample.study, sample.provenance.protected_unit)]
+    except PanelError:
+        return ()
+    return tuple(sorted(units.astype("string").unique()))
+
+
 def _least_side(values: pd.Series, units: pd.Series, spec: Specification) -> int:
     values = values.astype("float64")
     commonest = values.mode()[0]
