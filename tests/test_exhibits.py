@@ -100,7 +100,9 @@ def test_a_table_of_places_has_a_row_a_place_and_a_column_a_claim(
 
 
 def test_words_fall_back_to_the_variable_name_without_underscores(plants: Study) -> None:
-    words = words_of(plants, "xx", {"outcome": "log_scrap", "exposure": "lag1_grant"})
+    words = words_of(
+        plants, "xx", {"outcome": "log_scrap", "exposure": "lag1_grant", "moderator": ""}
+    )
     assert words["outcome"] == "log scrap"
     assert words["nouns"] == "plant"
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import replace
 from typing import Any, get_args
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,20 +14,20 @@ from evidence.errors import FindingError
 from evidence.findings import (
     Direction,
     Finding,
-    Grade,
+    Standing,
     as_entry,
     compare_cases,
     grade,
     in_natural_unit,
     state,
+    word,
 )
 from evidence.models import Fit, fit, fit_specifications
 from evidence.panel import Panel
 from evidence.study import load_study
 from samples import ROOT, make_project, read_panel, study_file
 
-DESIGNS = ("pooled", "between", "random", "within")
-CLUSTERS = (None, 2, 5, 6, 29, 30, 500)
+DESIGNS = ("pooled", "between", "random", "within", "dynamic", "instrument", "adoption")
 LABELS = ("cannot tell", "very low", "low", "moderate", "high")
 """From what carries least to what carries most."""
 
@@ -67,6 +67,8 @@ def _entry(case: str, direction: str, estimate: float | None, **more: Any) -> di
         "direction": direction,
         "estimate": estimate,
         "design": "within",
+        "wording": "within",
+        "moderator": "",
         "effects": ["entity", "time"],
         "level": "factory",
         "outcome": "y",
@@ -111,94 +113,136 @@ def test_any_other_unit_stays() -> None:
     assert in_natural_unit(1.5, "weeks") == (1.5, "weeks")
 
 
-def _grades() -> dict[tuple[str, bool, Direction, int | None], Grade]:
-    grid = itertools.product(DESIGNS, (False, True), get_args(Direction), CLUSTERS)
-    return {
-        (design, two_way, way, n): grade(
-            design=design, two_way=two_way, direction=way, n_clusters=n
-        )
-        for design, two_way, way, n in grid
-    }
+def _standings() -> list[Standing]:
+    """Draw what grades are computed from, every value of every part against the others."""
+    rng = np.random.default_rng(7)
+    drawn = [
+        {name: values[int(rng.integers(len(values)))] for name, values in PARTS.items()}
+        for _ in range(4_000)
+    ]
+    return [Standing(**parts) for parts in drawn]
 
 
-def _worse(way: Direction, clusters: int | None) -> list[tuple[Direction, int | None]]:
-    """List what the same finding would be with one problem more."""
-    told = way in {"increase", "decrease"}
-    ways: list[Direction] = ["unclear", "untested", "refused"] if told else []
-    fewer = [n for n in CLUSTERS if n is not None and (clusters is None or n < clusters)]
-    return [(other, clusters) for other in ways] + [(way, n) for n in fewer]
+PARTS: dict[str, tuple[Any, ...]] = {
+    "design": DESIGNS,
+    "direction": get_args(Direction),
+    "two_way": (True, False),
+    "controlled": (True, False),
+    "n_clusters": (None, 500, 30, 29, 10, 9, 6, 5, 2),
+    "n_carrying": (None, 500, 6, 5, 0),
+    "pretrends": ("parallel", "unknown", "apart"),
+    "agreement": (None, 1.0, 0.8, 0.79, 0.0),
+    "p_adjusted": (None, 0.001, 0.05, 0.051, 1.0),
+    "attrition": (0.0, 0.2, 0.21, 1.0),
+    "failed_checks": (False, True),
+    "weak_instrument": (False, True),
+}
+"""Every part of a standing, from what troubles a reader least to what troubles most."""
+
+GOOD = Standing(design="within", direction="decrease", two_way=True, pretrends="parallel")
+"""Nothing to hold against it: level 3."""
+
+
+def _worsened(standing: Standing) -> list[Standing]:
+    """List what the same finding would be with one thing worse."""
+    ordered = {name: values for name, values in PARTS.items() if name != "design"}
+    ordered["direction"] = ("decrease", "unclear")
+    worse = []
+    for name, values in ordered.items():
+        value = getattr(standing, name)
+        if value in values:
+            later = values[values.index(value) + 1 :]
+            worse += [replace(standing, **{name: other}) for other in later]
+    return worse
 
 
 def test_a_grade_is_a_function_of_its_arguments_alone() -> None:
-    assert _grades() == _grades()
+    assert [grade(s) for s in _standings()] == [grade(s) for s in _standings()]
 
 
 def test_one_problem_more_never_raises_a_grade() -> None:
-    grades = _grades()
     compared = 0
-    for (design, two_way, way, clusters), before in grades.items():
-        for other_way, fewer in _worse(way, clusters):
-            after = grades[design, two_way, other_way, fewer]
-            assert after.level <= before.level, (design, two_way, way, clusters, other_way, fewer)
-            assert LABELS.index(after.label) <= LABELS.index(before.label)
+    for standing in _standings():
+        before = grade(standing)
+        for other in _worsened(standing):
+            after = grade(other)
+            assert after.level <= before.level, (standing, other)
+            assert LABELS.index(after.label) <= LABELS.index(before.label), (standing, other)
             compared += 1
-    assert compared > len(grades)
+    assert compared > 50_000
 
 
-def test_a_weaker_design_never_raises_a_grade() -> None:
-    grades = _grades()
-    for (design, two_way, way, clusters), weaker in grades.items():
-        stronger = grades["within", True, way, clusters]
-        assert weaker.level <= stronger.level, (design, two_way)
-        assert LABELS.index(weaker.label) <= LABELS.index(stronger.label), (design, two_way)
-
-
-def test_more_reasons_within_a_design_never_go_with_a_higher_level() -> None:
-    grades = _grades()
-    for design, two_way in itertools.product(DESIGNS, (False, True)):
-        group = [g for key, g in grades.items() if key[:2] == (design, two_way)]
-        for one, other in itertools.permutations(group, 2):
-            if set(one.reasons) < set(other.reasons):
-                assert other.level <= one.level, (one, other)
+def test_a_design_that_compares_unlike_units_never_has_the_higher_grade() -> None:
+    for standing in _standings():
+        weaker = grade(replace(standing, design="pooled"))
+        stronger = grade(replace(standing, design="within", two_way=True, pretrends="parallel"))
+        assert weaker.level <= stronger.level, standing
+        assert LABELS.index(weaker.label) <= LABELS.index(stronger.label), standing
 
 
 @pytest.mark.parametrize(
-    ("design", "two_way", "direction", "clusters", "label", "level"),
+    ("reason", "change", "level"),
     [
-        ("within", True, "decrease", 30, "low", 2),
-        ("within", False, "decrease", 30, "very low", 1),
-        ("within", True, "decrease", 29, "very low", 1),
-        ("within", True, "decrease", 5, "cannot tell", 1),
-        ("within", True, "unclear", 30, "cannot tell", 1),
-        ("pooled", True, "increase", 500, "very low", 1),
-        ("random", False, "increase", 500, "very low", 1),
-        ("between", False, "increase", 500, "very low", 1),
+        ("no_pretrends", {"pretrends": "unknown"}, 2),
+        ("pretrends_apart", {"pretrends": "apart"}, 2),
+        ("no_calendar", {"two_way": False}, 1),
+        ("few_clusters", {"n_clusters": 29}, 2),
+        ("fewer_clusters", {"n_clusters": 9}, 1),
+        ("very_few_clusters", {"n_clusters": 5}, 1),
+        ("few_carriers", {"n_carrying": 5}, 1),
+        ("interval_spans_zero", {"direction": "unclear"}, 1),
+        ("no_test", {"direction": "untested"}, 1),
+        ("no_test", {"direction": "refused"}, 1),
+        ("attrition", {"attrition": 0.21}, 2),
+        ("specifications_differ", {"agreement": 0.79}, 2),
+        ("multiplicity", {"p_adjusted": 0.051}, 2),
+        ("failed_checks", {"failed_checks": True}, 2),
+        ("weak_instrument", {"weak_instrument": True}, 1),
+        ("unlike_units", {"design": "pooled"}, 1),
+        ("no_controls", {"design": "instrument", "controlled": False}, 1),
+        ("instrument_untested", {"design": "instrument"}, 2),
     ],
 )
-def test_a_grade_takes_a_level_away_for_each_problem(
-    design: str, *, two_way: bool, direction: Direction, clusters: int, label: str, level: int
+def test_each_reason_alone_changes_a_grade_and_is_listed(
+    reason: str, change: dict[str, Any], level: int
 ) -> None:
-    found = grade(design=design, two_way=two_way, direction=direction, n_clusters=clusters)
-    assert (found.label, found.level) == (label, level)
+    assert (grade(GOOD).label, grade(GOOD).level) == ("moderate", 3)
+    assert grade(GOOD).reasons == ("design_within", "pretrends")
+    found = grade(replace(GOOD, **change))
+    assert reason in found.reasons
+    assert found.level == level
+    assert LABELS.index(found.label) < LABELS.index("moderate")
 
 
 @pytest.mark.parametrize("direction", ["unclear", "untested", "refused"])
 @pytest.mark.parametrize("design", DESIGNS)
 def test_a_finding_without_a_direction_cannot_tell(design: str, direction: Direction) -> None:
-    found = grade(design=design, two_way=True, direction=direction, n_clusters=500)
+    found = grade(replace(GOOD, design=design, direction=direction))
     assert found.label == "cannot tell"
 
 
 def test_the_reasons_of_a_grade_name_design_and_every_problem() -> None:
-    found = grade(design="between", two_way=False, direction="unclear", n_clusters=5)
+    found = grade(Standing("between", "unclear", two_way=False, controlled=False, n_clusters=5))
     assert found.reasons == (
         "design_between",
         "unlike_units",
+        "no_controls",
         "interval_spans_zero",
         "few_clusters",
+        "fewer_clusters",
         "very_few_clusters",
     )
     assert found.level == 1
+
+
+def test_only_adoption_of_level_three_earns_words_of_change() -> None:
+    parallel = replace(GOOD, design="adoption")
+    assert word("adoption", grade(parallel)) == "adoption"
+    for change in _worsened(parallel):
+        if grade(change).reasons != grade(parallel).reasons:
+            assert word("adoption", grade(change)) == "within", change
+    for design in set(DESIGNS) - {"adoption"}:
+        assert word(design, grade(replace(GOOD, design=design))) in {design, "within"}
 
 
 @pytest.mark.parametrize(
@@ -277,11 +321,13 @@ def test_a_claim_without_exactly_one_row_is_refused(
 def test_each_claim_and_case_has_an_id_of_its_own(chains: Panel) -> None:
     one = fit_specifications(chains, "value_chains")
     study = chains.study
-    ids = [
-        finding.id
-        for case in study.cases
-        for finding in state(chains, tuple(replace(each, case=case.id) for each in one))
-    ]
+    ids = []
+    for case in study.cases:
+        fits = tuple(
+            replace(each, case=case.id, estimates=each.estimates.assign(case=case.id))
+            for each in one
+        )
+        ids += [finding.id for finding in state(chains, fits)]
     assert len(ids) == len(study.cases) * len(study.claims)
     assert len(set(ids)) == len(ids)
     assert "committee_compliance__bgd_garment" in ids

@@ -5,11 +5,13 @@ import itertools
 import re
 import string
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from babel import Locale
 
 from evidence.errors import LanguageError
+from evidence.findings import Direction
 from evidence.language import (
     check_prose,
     fill,
@@ -25,10 +27,19 @@ from evidence.language import (
     word_finding,
 )
 
-WORDS = {"outcome": "the scrap rate", "exposure": "a union", "noun": "plant", "nouns": "plants"}
+WORDS = {
+    "outcome": "the scrap rate",
+    "exposure": "a union",
+    "moderator": "a hotline",
+    "noun": "plant",
+    "nouns": "plants",
+}
 ENTRY = {
     "kind": "finding",
     "design": "within",
+    "wording": "within",
+    "moderator": "",
+    "definition": {},
     "direction": "decrease",
     "contrast": "indicator",
     "estimate": -22.3,
@@ -89,6 +100,7 @@ TYPED = [
     "doubly so",
     "fifteenth",
 ]
+CHANGES = ("lowered", "raised", "appears")
 ASSOCIATIONS = ("impact", "leads to", "reduces", "increases", "causes", "effect of", "raises")
 
 
@@ -119,14 +131,14 @@ def test_no_message_of_the_catalogue_types_a_number() -> None:
 
 
 def test_every_class_of_finding_has_its_sentence_and_title() -> None:
-    directions = ("decrease", "increase", "unclear", "untested", "refused")
-    for design, direction, contrast, part in itertools.product(
-        ("pooled", "between", "random", "within"),
-        directions,
-        ("indicator", "unit"),
-        ("sentence", "title"),
-    ):
-        entry = {**ENTRY, "design": design, "direction": direction, "contrast": contrast}
+    wordings = ("pooled", "between", "random", "within", "instrument", "moderated")
+    classes = [
+        *itertools.product(wordings, get_args(Direction), ("indicator", "unit")),
+        ("adoption", "decrease", "indicator"),
+        ("adoption", "increase", "indicator"),
+    ]
+    for (wording, direction, contrast), part in itertools.product(classes, ("sentence", "title")):
+        entry = {**ENTRY, "wording": wording, "direction": direction, "contrast": contrast}
         text = word_finding("en", part, entry, WORDS)
         assert text[0].isupper()
         assert "{" not in text
@@ -143,9 +155,26 @@ def test_messages_ask_only_for_fields_that_exist() -> None:
 
 def test_no_association_is_worded_as_a_cause() -> None:
     for name, text in messages("en").items():
-        for verb in ASSOCIATIONS:
+        for verb in (*ASSOCIATIONS, *(() if ".adoption." in name else CHANGES)):
             if name.startswith(("sentence.", "title.")):
                 assert verb not in text.lower(), name
+
+
+def test_a_share_of_questions_is_told_in_questions_of_an_assessment() -> None:
+    told = {"definition": {"asked": "250"}, "unit": "percentage points", "estimate": -3.1}
+    entry = {**ENTRY, **told, "conf_low": -4.2, "conf_high": -2.0}
+    sentence = word_finding("en", "sentence", entry, WORDS)
+    assert sentence.endswith("That is about 8 of the 250 questions that an assessment asks.")
+    small = word_finding("en", "sentence", {**entry, "estimate": -0.4}, WORDS)
+    assert "about 1.0 of the 250 questions" in small
+    for other in ({"direction": "unclear"}, {"unit": "percent"}, {"moderator": "size"}):
+        assert "questions" not in word_finding("en", "sentence", {**entry, **other}, WORDS)
+
+
+def test_an_interval_of_too_few_says_that_we_cannot_tell() -> None:
+    text = word_finding("en", "sentence", {**ENTRY, "direction": "unproven"}, WORDS)
+    assert text.startswith("We cannot tell whether")
+    assert text.endswith("but too little carries the comparison to judge chance.")
 
 
 def test_an_interval_across_zero_says_that_we_cannot_tell_and_what_is_ruled_out() -> None:

@@ -28,6 +28,7 @@ from evidence.errors import LanguageError
 LOCALES = Path(__file__).parent / "locales"
 
 _MOST_DECIMALS = 6
+_WHOLE = 3
 _DATED = {"en": "en_001"}
 """Locale of dates where it is not the language's own: the ILO writes 1 June 2018."""
 _PLACEHOLDER = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)\.([a-z_]+)\s*\}\}")
@@ -123,10 +124,25 @@ def word_finding(
     """
     values = {**words, **finding_fields(language, entry)}
     if entry["kind"] == "comparison":
-        message = f"{part}.comparison.{entry['design']}.{entry['direction']}"
-    else:
-        message = f"{part}.{entry['design']}.{entry['direction']}.{entry['contrast']}"
-    return capitalise(say(language, message, **values))
+        message = f"{part}.comparison.{entry['wording']}.{entry['direction']}"
+        return capitalise(say(language, message, **values))
+    message = f"{part}.{entry['wording']}.{entry['direction']}.{entry['contrast']}"
+    told = capitalise(say(language, message, **values))
+    items = _word_items(language, entry, words) if part == "sentence" else ""
+    return f"{told} {items}".rstrip()
+
+
+def _word_items(language: str, entry: Mapping[str, Any], words: Mapping[str, str]) -> str:
+    """Say a difference of a share of questions in questions of an assessment."""
+    asked = entry["definition"].get("asked", "")
+    told = entry["direction"] in {"decrease", "increase"} and not entry["moderator"]
+    if not asked or not told or entry["unit"] != "percentage points":
+        return ""
+    count = abs(entry["estimate"]) / 100 * float(asked)
+    decimals = 0 if count >= _WHOLE else 1
+    number = format_number(language, count, decimals=decimals)
+    whole = format_number(language, float(asked), decimals=0)
+    return say(language, "natural.questions", number=number, asked=whole, **words)
 
 
 def word_definition(language: str, definition: Mapping[str, str], words: Mapping[str, str]) -> str:

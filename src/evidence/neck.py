@@ -34,7 +34,7 @@ from evidence.panel import Panel
 SCHEMAS = Path(__file__).parent / "schemas"
 _COUNTS = ("nobs", "n_entities", "n_periods", "n_clusters", "n_treated_clusters")
 _TEXTS = ("analysis", "case", "specification", "estimator", "outcome", "term", "unit", "level",
-          "cov_type", "small_sample", "role", "reason")  # fmt: skip
+          "cov_type", "small_sample", "role", "reason", "moderator")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,9 @@ def check_agreement(neck: Neck, study: Study) -> None:
     DisclosureError
         Naming the finding or exhibit that says something else.
     """
-    keys = ["case", "specification", "term"]
-    estimates = neck.estimates.set_index(keys)
     stated = [entry for entry in neck.findings if entry["kind"] == "finding"]
     for entry in stated:
-        place = tuple(entry["rows"][0][key] for key in keys)
-        rows = estimates.loc[[place]] if place in estimates.index else estimates.iloc[:0]
-        spec = study.specification(entry["rows"][0]["specification"])
-        if len(rows) != 1 or not agrees(entry, rows.iloc[0], spec):
+        if not agrees(entry, neck.estimates, study):
             raise _disagreement(f"finding '{entry['id']}'", "estimates.csv", study)
     compared = [entry for entry in neck.findings if entry["kind"] == "comparison"]
     if compared and compared != compare_cases(stated):

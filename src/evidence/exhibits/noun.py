@@ -11,7 +11,8 @@ from evidence.errors import ExhibitError
 from evidence.findings import Finding
 
 COLUMNS = (
-    "finding", "claim", "case", "design", "direction", "outcome", "exposure", "estimate",
+    "finding", "claim", "case", "design", "direction", "outcome", "exposure", "moderator",
+    "estimate",
     "conf_low", "conf_high", "unit", "n_entities", "reference", "contributors",
 )  # fmt: skip
 
@@ -83,7 +84,7 @@ def table_findings(findings: tuple[Finding, ...]) -> Exhibit:
 def _rows(findings: tuple[Finding, ...]) -> pd.DataFrame:
     rows = [
         {
-            **{name: getattr(f, name) for name in COLUMNS[1:12]},
+            **{name: getattr(f, name) for name in COLUMNS[1:13]},
             "finding": f.id,
             "reference": f.true_effect,
             "contributors": f.contributors,

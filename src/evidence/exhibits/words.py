@@ -21,13 +21,16 @@ from evidence.language import (
 )
 from evidence.study import Study
 
+_ALT = {"unclear": "untold", "unproven": "thin"}
+
 
 def words_of(study: Study, language: str, row: Mapping[str, Any]) -> dict[str, str]:
-    """Collect a row's labels in a language: outcome, exposure, noun, nouns."""
+    """Collect a row's labels in a language: outcome, exposure, moderator, noun, nouns."""
     one, many = study.entity.noun.get(language, (study.entity.name, study.entity.name))
     return {
         "outcome": _label(study, language, row["outcome"]),
         "exposure": _label(study, language, row["exposure"]),
+        "moderator": _label(study, language, row["moderator"]) if row["moderator"] else "",
         "noun": one,
         "nouns": many,
     }
@@ -45,6 +48,8 @@ def label_row(study: Study, language: str, exhibit: Exhibit, row: Mapping[str, A
         parts.append(_case_label(study, language, row["case"]))
     if differs["exposure"] or exhibit.specification["kind"] == "findings":
         parts.append(words["exposure"])
+    if words["moderator"]:
+        parts.append(say(language, "table.moderator", **words))
     if differs["design"]:
         parts.append(say(language, f"design.{row['design']}", **words))
     return capitalise(", ".join(parts or [words["exposure"]]))
@@ -62,7 +67,7 @@ def describe(study: Study, language: str, exhibit: Exhibit) -> str:
         if pd.isna(row["conf_low"]):
             continue
         interval = format_interval(language, row["conf_low"], row["conf_high"], decimals=decimals)
-        kind = "untold" if row["direction"] == "unclear" else "told"
+        kind = _ALT.get(row["direction"], "told")
         label = label_row(study, language, exhibit, row)
         told.append(say(language, f"alt.{kind}", label=label, estimate=estimate, interval=interval))
     return " ".join(told)

@@ -60,6 +60,11 @@ class Outcome:
         items = "common" if self.common else "all"
         return {"counted": counted, "part": part, "law": law, "items": items, "day": ""}
 
+    @property
+    def counts_all(self) -> bool:
+        """Whether it is the share of all questions with an answer."""
+        return self.base == _SHARE and not self.fixed and not self.common
+
 
 _COUNTED = {_SHARE: "questions", _POINTS: "points", _CRITICAL: "critical"}
 

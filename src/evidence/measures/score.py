@@ -202,8 +202,11 @@ def _score_answers(
         scored = scored.drop(columns="questions").merge(kept, on=keys, how="left")
     place = next(i for i, (name, _) in enumerate(tables.frames) if name == ANSWERS)
     tables.frames[place] = (ANSWERS, _complete(scored, [*whole, *parts], study, tables))
+    asked = {"asked": str(int(scored["questions"].median()))}
     told = {
-        name: outcome.definition | ({"day": answers.yardstick} if outcome.fixed else {})
+        name: outcome.definition
+        | ({"day": answers.yardstick} if outcome.fixed else {})
+        | (asked if outcome.counts_all else {})
         for name, outcome in scored_as.items()
     }
     return left_out, told

@@ -7,7 +7,7 @@ exposure's level of variation, and names the convention that was used.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -47,7 +47,7 @@ class Fit:
     ``estimates`` has the columns ``COLUMNS``, a row a term; a term that the design
     cannot estimate has no numbers and a ``reason``. ``within_share`` maps exposure →
     share of its variance within entities. ``periods`` are the first and last time.
-    ``carriers`` maps exposure → the least count of clusters on any side of the
+    ``carriers`` maps term → the least count of clusters on any side of the
     comparison (treated, untreated, moving); ``contributors`` the same of protected
     units, or None where the study has no variable that names them; ``units`` are their
     names. ``diagnostics`` are checks as values, each with the reason where it does not apply.
@@ -87,10 +87,10 @@ def fit(panel: Panel, specification: str, *, case: str = "all") -> Fit:
     """
     spec = panel.study.specification(specification)
     level = guard_level(panel.study, spec)
-    sample = select_sample(panel, spec)
+    sample = _cross_moderators(select_sample(panel, spec), spec)
     absorbed = _find_absorbed(sample, spec)
     _check_controls(panel.study, spec, absorbed)
-    used = [name for name in spec.regressors if name not in absorbed]
+    used = [name for name in _list_columns(spec) if name not in absorbed]
     told = [name for name in spec.exposures if name in used]
     estimates, table = _estimate(sample, spec, used, level) if told else (None, _nothing())
     told_rows = select_used(sample, spec)
@@ -160,10 +160,31 @@ def _nothing() -> pd.DataFrame:
     return pd.DataFrame(columns=["term"])
 
 
+def _list_columns(spec: Specification) -> list[str]:
+    """List the columns of a regression: a moderator stands beside its interactions."""
+    alone = [name for name in spec.moderators if name not in spec.regressors]
+    return [*spec.regressors, *alone, *spec.interactions]
+
+
+def _cross_moderators(sample: Panel, spec: Specification) -> Panel:
+    """Add a column an interaction: exposure × (moderator − its mean in the sample).
+
+    Centred, so that the exposure's own coefficient stays that of the average row.
+    """
+    data = sample.data
+    centred = {name: data[name].astype("float64") - data[name].mean() for name in spec.moderators}
+    crossed = {
+        f"{x}:{m}": data[x].astype("float64") * centred[m]
+        for x in spec.exposures
+        for m in spec.moderators
+    }
+    return replace(sample, data=data.assign(**crossed)) if crossed else sample
+
+
 def _find_absorbed(sample: Panel, spec: Specification) -> dict[str, str]:
     """Say which regressors have nothing left to estimate from, and why."""
     data = sample.data
-    names = list(spec.regressors)
+    names = _list_columns(spec)
     columns = data[names].to_numpy(dtype="float64")
     spread = ((columns - columns.mean(axis=0)) ** 2).sum(axis=0)
     left = spread
@@ -234,7 +255,11 @@ def _complete(
     absorbed: dict[str, str],
 ) -> pd.DataFrame:
     refused = pd.DataFrame(
-        [{"term": name, "reason": absorbed[name]} for name in spec.exposures if name in absorbed]
+        [
+            {"term": name, "reason": absorbed[name]}
+            for name in (*spec.exposures, *spec.interactions)
+            if name in absorbed
+        ]
     )
     parts = [part for part in (estimates, refused) if not part.empty]
     frame = pd.concat(parts, ignore_index=True)

@@ -121,8 +121,7 @@ def count_carriers(sample: Panel, spec: Specification, level: str) -> dict[str, 
     """Count clusters on the thinnest side of each exposure's comparison."""
     if not level:
         return {}
-    units = sample.data[cluster_column(sample.study, level)]
-    return {name: _least_side(sample.data[name], units, spec) for name in spec.exposures}
+    return _count_sides(sample, spec, sample.data[cluster_column(sample.study, level)])
 
 
 def count_contributors(sample: Panel, spec: Specification) -> dict[str, int | None]:
@@ -130,8 +129,8 @@ def count_contributors(sample: Panel, spec: Specification) -> dict[str, int | No
     try:
         units = sample.data[cluster_column(sample.study, sample.provenance.protected_unit)]
     except PanelError:
-        return dict.fromkeys(spec.exposures)
-    return {name: _least_side(sample.data[name], units, spec) for name in spec.exposures}
+        return dict.fromkeys((*spec.exposures, *spec.interactions))
+    return dict(_count_sides(sample, spec, units))
 
 
 def list_units(sample: Panel) -> tuple[str, ...]:
@@ -141,6 +140,21 @@ def list_units(sample: Panel) -> tuple[str, ...]:
     except PanelError:
         return ()
     return tuple(sorted(units.astype("string").unique()))
+
+
+def _count_sides(sample: Panel, spec: Specification, units: pd.Series) -> dict[str, int]:
+    """Count units on the thinnest side of each exposure, and of it on each side of a moderator."""
+    data = sample.data
+    counts = {name: _least_side(data[name], units, spec) for name in spec.exposures}
+    for moderator in spec.moderators:
+        split = data[moderator].nunique() == 2
+        sides = data[moderator] if split else pd.Series(0, index=data.index)
+        for name in spec.exposures:
+            counts[f"{name}:{moderator}"] = min(
+                _least_side(data.loc[side, name], units[side], spec)
+                for side in (sides == value for value in sides.unique())
+            )
+    return counts
 
 
 def _least_side(values: pd.Series, units: pd.Series, spec: Specification) -> int:

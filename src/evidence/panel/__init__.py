@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evidence.panel.attrition import list_attrition, list_gaps
+from evidence.panel.attrition import list_attrition, list_gaps, measure_attrition
 from evidence.panel.build import (
     Panel,
     build_panel,
@@ -21,6 +21,7 @@ __all__ = [
     "cross_effects",
     "list_attrition",
     "list_gaps",
+    "measure_attrition",
     "report_data",
     "select_sample",
     "within_share",

@@ -36,6 +36,20 @@ def list_attrition(panel: Panel) -> pd.DataFrame:
     return counts.set_axis(pd.Index(times, name="time"))
 
 
+def measure_attrition(panel: Panel) -> float:
+    """Measure the share of entities that are gone before the last period.
+
+    Gone is who is absent at the end for longer than ever between two visits before, and
+    for more than one period: where visits come every other year, a missing one is no exit.
+    """
+    index = panel.data.index
+    time = index.get_level_values("time").to_series(index=index).sort_index()
+    seen = time.groupby(level="entity")
+    absent = time.max() - seen.max()
+    usual = seen.diff().groupby(level="entity").max().fillna(1)
+    return float((absent > usual).mean())
+
+
 def list_gaps(panel: Panel) -> pd.DataFrame:
     """List how entities are seen: whole, with gaps, or once.
 

@@ -81,6 +81,7 @@ def select_sample(panel: Panel, specification: Specification) -> Panel:
         Where no row is left.
     """
     columns = [specification.outcome, *specification.regressors, *specification.instruments]
+    columns += [name for name in specification.moderators if name not in columns]
     data, steps = panel.data, []
     for column in columns:
         kept = data[data[column].notna()]

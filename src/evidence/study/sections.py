@@ -76,7 +76,8 @@ class Specification:
     in a replication Stata's. ``instruments`` are for the exposures of an ``iv_``
     estimator; ``lags`` (of the outcome), ``regressor_lags``, ``predetermined``,
     ``endogenous``, ``steps`` and ``collapse`` for GMM of a dynamic panel; ``compared_with``
-    for staggered adoption, whose exposure is 0/1. ``published`` cites the table that a replication reproduces.
+    for staggered adoption, whose exposure is 0/1. ``moderators`` are the variables, declared
+    beforehand, with which a difference may differ. ``published`` cites the table that a replication reproduces.
     """
 
     id: Slug
@@ -100,6 +101,7 @@ class Specification:
     steps: Literal[1, 2] = 2
     collapse: bool = False
     compared_with: Literal["never", "not_yet"] = "never"
+    moderators: tuple[Slug, ...] = ()
 
     @property
     def exposures(self) -> tuple[str, ...]:
@@ -111,14 +113,23 @@ class Specification:
         """Exposures and controls, in the order of the file."""
         return (*self.exposures, *self.controls)
 
+    @property
+    def interactions(self) -> tuple[str, ...]:
+        """Terms of exposures with moderators, ``exposure:moderator``."""
+        return tuple(f"{x}:{m}" for x in self.exposures for m in self.moderators)
+
 
 @strict
 class Claim:
-    """What a brief may say: one exposure's coefficient of one specification."""
+    """What a brief may say: one exposure's coefficient of one specification.
+
+    With a ``moderator``: how that coefficient differs with it.
+    """
 
     id: Slug
     specification: Slug
     exposure: str = ""
+    moderator: str = ""
     sdg: tuple[str, ...] = ()
 
 
