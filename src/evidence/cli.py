@@ -1,18 +1,19 @@
-"""The command line: check, run, brief; fetch, archive, register."""
+"""The command line: check, run, brief, publish; fetch, archive, register."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import click
 from tqdm import tqdm
 
-from evidence.brief import check_text, write_brief
-from evidence.disclosure import clear
+from evidence.brief import check_text, hash_signed, publish, write_brief
+from evidence.disclosure import Cleared, clear, read_signoff, signoff_path
 from evidence.errors import EvidenceError
 from evidence.neck import read_neck
 from evidence.panel import DataReport, report_data
@@ -97,13 +98,46 @@ def brief(studies: tuple[Path, ...]) -> None:
     """Clear what studies found and write their briefs and the portal."""
     with _told_plainly():
         for study in _load(studies):
-            check_fresh(study)
-            cleared = clear(read_neck(study.internal), study)
+            cleared = _clear(study)
             for language in study.brief.languages:
                 page = write_brief(cleared, language)
                 click.echo(f"{study.slug}: {page.relative_to(study.root)}")
-        portal = write_portal(study.root / "reports" / "public", list_slugs(study.root))
-        click.echo(f"portal: {portal}")
+            _tell_signing(cleared)
+        _write_portal(study.root)
+
+
+@main.command(name="publish")
+@_studies
+def publish_studies(studies: tuple[Path, ...]) -> None:
+    """Publish what is cleared and signed as the next edition, and write the portal."""
+    with _told_plainly():
+        for study in _load(studies):
+            made = publish(_clear(study), today=datetime.now(UTC).date())
+            place = made.folder.relative_to(study.root)
+            told = f"edition {made.edition.number} of {made.edition.date}"
+            click.echo(
+                f"{study.slug}: {told}, {place}"
+                if made.new
+                else f"{study.slug}: unchanged since {told}; no new edition"
+            )
+        _write_portal(study.root)
+
+
+def _clear(study: Study) -> Cleared:
+    check_fresh(study)
+    return clear(read_neck(study.internal), study)
+
+
+def _tell_signing(cleared: Cleared) -> None:
+    study, signed = cleared.study, hash_signed(cleared)
+    valid = [s for s in read_signoff(study).signoff if signed.startswith(s.sha256)]
+    told = f"signed by {valid[0].role}" if valid else f"to sign in {signoff_path(study).name}"
+    click.echo(f"{study.slug}: {told}: sha256 {signed[:12]}")
+
+
+def _write_portal(root: Path) -> None:
+    portal = write_portal(root / "reports" / "public", list_slugs(root))
+    click.echo(f"portal: {portal}")
 
 
 @main.command()

@@ -163,12 +163,13 @@ def word_definition(language: str, definition: Mapping[str, str], words: Mapping
         "definition",
         outcome=capitalise(words["outcome"]),
         counted=counted,
-        law=say(language, f"definition.law.{law}", day=_format_day(language, definition["day"])),
+        law=say(language, f"definition.law.{law}", day=format_day(language, definition["day"])),
         items=say(language, f"definition.items.{definition['items']}"),
     )
 
 
-def _format_day(language: str, day: str) -> str:
+def format_day(language: str, day: str) -> str:
+    """Format a day (ISO 8601) as the language writes dates in full; empty stays empty."""
     if not day:
         return ""
     return format_date(date.fromisoformat(day), "long", locale=_DATED.get(language, language))

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evidence.brief.fonts import embed_font
 from evidence.errors import BriefError
-from evidence.language import say
+from evidence.language import format_day, say
 from evidence.neck import replace_file
 
 _CARD = ("language", "title", "question", "simulated")
@@ -33,7 +33,7 @@ def write_portal(public: Path, slugs: list[str], language: str = "en") -> Path:
         Where no brief lies there.
     """
     paths = [path for slug in slugs for path in sorted((public / slug).glob("brief.*.json"))]
-    briefs = [_read_card(path) for path in paths]
+    briefs = [_read_card(path, public) for path in paths]
     if not briefs:
         raise BriefError(
             "portal",
@@ -44,7 +44,7 @@ def write_portal(public: Path, slugs: list[str], language: str = "en") -> Path:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
-    names = ("title", "lead", "briefs", "simulated", "footer")
+    names = ("title", "lead", "briefs", "simulated", "published", "footer")
     words = {key: say(language, f"portal.{key}") for key in names}
     font = embed_font(json.dumps([briefs, words], ensure_ascii=False))
     css = (_TEMPLATES / "portal.css").read_text(encoding="utf-8").replace("FONT_ADDRESS", font)
@@ -60,11 +60,22 @@ def write_portal(public: Path, slugs: list[str], language: str = "en") -> Path:
     return target
 
 
-def _read_card(path: Path) -> dict[str, Any]:
+def _read_card(path: Path, public: Path) -> dict[str, Any]:
+    """Read a brief's card, with those of its published editions, latest first."""
+    shown = _read_one(path, public)
+    folders = [f for f in path.parent.glob("editions/*") if f.name.isdigit()]
+    numbered = sorted(folders, key=lambda folder: -int(folder.name))
+    found = [folder / path.name for folder in numbered]
+    return {**shown, "editions": [_read_one(card, public) for card in found if card.is_file()]}
+
+
+def _read_one(path: Path, public: Path) -> dict[str, Any]:
     try:
         card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         shown = {key: card[key] for key in _CARD}
-        shown["message"] = card["messages"][0]
+        shown["message"] = card["messages"][0] if card["messages"] else ""
+        shown["state"] = card.get("state", "draft")
+        shown["imprint"] = _word_state(card)
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise BriefError(
             f"{path.parent.name}/{path.name}",
@@ -72,4 +83,13 @@ def _read_card(path: Path) -> dict[str, Any]:
             expected="the file as evidence brief wrote it",
             do="Write the brief again, or remove the file.",
         ) from error
-    return {**shown, "page": f"{path.parent.name}/{path.stem}.html"}
+    return {**shown, "page": path.with_suffix(".html").relative_to(public).as_posix()}
+
+
+def _word_state(card: dict[str, Any]) -> str:
+    language, state = card["language"], card.get("state", "draft")
+    if state == "draft":
+        return say(language, "portal.draft")
+    kind = "edition" if state == "published" else "withdrawn"
+    day = format_day(language, card["date"])
+    return say(language, f"portal.{kind}", number=str(card["edition"]), date=day)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from evidence.brief.page import check_text, write_brief
+from evidence.brief.edition import Published, publish
+from evidence.brief.page import check_text, hash_signed, write_brief
 
-__all__ = ["check_text", "write_brief"]
+__all__ = ["Published", "check_text", "hash_signed", "publish", "write_brief"]

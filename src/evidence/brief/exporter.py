@@ -12,6 +12,7 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 from traitlets import default
 
 from evidence.brief.fonts import embed_font
+from evidence.brief.imprint import DRAFT, Imprint, word_imprint
 from evidence.brief.model import check_text, compose
 from evidence.disclosure import Cleared, clear, scan_bytes
 from evidence.errors import BriefError
@@ -67,16 +68,16 @@ class BriefExporter(TemplateExporter):
         return self.from_cleared(_clear_notebook(nb, folder), "en", resources)
 
     def from_cleared(
-        self, cleared: Cleared, language: str, resources: Any = None
+        self, cleared: Cleared, language: str, resources: Any = None, *, imprint: Imprint = DRAFT
     ) -> tuple[str, dict[str, Any]]:
-        """Write the page of a cleared neck, scanned byte by byte.
+        """Write the page of a cleared neck, scanned byte by byte; a draft unless told.
 
         Raises
         ------
         DisclosureError
             Where an identifier or a path stands in the page.
         """
-        model = compose(cleared, language)
+        model = {**compose(cleared, language), **word_imprint(imprint, language)}
         css = _style(model)
         digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
         shared = {**(resources or {}), "brief": model, "css": css, "css_hash": digest}

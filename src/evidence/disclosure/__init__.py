@@ -1,6 +1,62 @@
-"""The gate: only what is ``Cleared`` may be published."""
+"""The gate: only what is ``Cleared`` may be published; the register of what was."""
 
+from evidence.disclosure.differencing import check_differencing
 from evidence.disclosure.gate import Cleared, clear, fingerprint
+from evidence.disclosure.key import check_value, make_key
+from evidence.disclosure.releases import (
+    Edition,
+    Output,
+    Register,
+    add_edition,
+    add_withdrawal,
+    hash_file,
+    hash_units,
+    list_checks,
+    list_outputs,
+    read_register,
+    read_registers,
+    register_path,
+)
 from evidence.disclosure.scan import scan_bytes
+from evidence.disclosure.signoff import (
+    Reply,
+    Signoff,
+    SignoffFile,
+    check_signoff,
+    read_signoff,
+    signoff_path,
+)
+from evidence.disclosure.states import Entry, add_entries, read_history, state_path, tell_state
 
-__all__ = ["Cleared", "clear", "fingerprint", "scan_bytes"]
+__all__ = [
+    "Cleared",
+    "Edition",
+    "Entry",
+    "Output",
+    "Register",
+    "Reply",
+    "Signoff",
+    "SignoffFile",
+    "add_edition",
+    "add_entries",
+    "add_withdrawal",
+    "check_differencing",
+    "check_signoff",
+    "check_value",
+    "clear",
+    "fingerprint",
+    "hash_file",
+    "hash_units",
+    "list_checks",
+    "list_outputs",
+    "make_key",
+    "read_history",
+    "read_register",
+    "read_registers",
+    "read_signoff",
+    "register_path",
+    "scan_bytes",
+    "signoff_path",
+    "state_path",
+    "tell_state",
+]

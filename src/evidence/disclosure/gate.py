@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from evidence.disclosure.agreement import check_agreement
+from evidence.disclosure.differencing import check_differencing
 from evidence.errors import DisclosureError
 from evidence.neck import Neck
 from evidence.study import Study
@@ -49,13 +50,14 @@ def clear(neck: Neck, study: Study) -> Cleared:
     Raises
     ------
     DisclosureError
-        Where a table cell of restricted data has too few contributors, or a finding
-        does not agree with the estimate that it stands on.
+        Where a table cell of restricted data has too few contributors, differs by too few
+        from what was released before, or a finding does not agree with its estimate.
     """
     check_agreement(neck, study)
     threshold = study.disclosure.threshold
     if neck.protected["confidentiality"] == "restricted":
         _check_contributors(neck, study, threshold)
+        check_differencing(neck, study)
     return Cleared(study, neck, {"threshold": threshold}, fingerprint(neck, study), _SEAL)
 
 

@@ -96,7 +96,7 @@ def _root_of(path: Path) -> Path:
 def list_slugs(root: Path) -> list[str]:
     """List the slugs of a project's study files, sorted."""
     files = (root / "notebooks" / "studies").glob("*.toml")
-    return sorted(p.stem for p in files if not p.name.endswith(".advice.toml"))
+    return sorted(path.stem for path in files if "." not in path.stem)
 
 
 def select_case(study: Study, **values: str) -> Case:
@@ -128,7 +128,7 @@ def _locate(study: str | Path) -> Path:
         path = find_root(Path.cwd()) / "notebooks" / "studies" / f"{study}.toml"
     if not path.is_file():
         folder = path.parent
-        known = [p.stem for p in sorted(folder.glob("*.toml"))] if folder.is_dir() else []
+        known = sorted(p.stem for p in folder.glob("*.toml") if "." not in p.stem)
         raise StudyError(
             str(study),
             seen="no such study file",
