@@ -15,7 +15,7 @@ from evidence.study import PARAMETERS, load_study
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-STUDIES = sorted((ROOT / "notebooks/studies").glob("*.toml"))
+STUDIES = sorted(p for p in (ROOT / "notebooks/studies").glob("*.toml") if "." not in p.stem)
 SECTIONS = ("Parameters", "Study", "Data and where it comes from", "Panel", "Models", "Findings",
             "Robustness", "Limits", "Record")  # fmt: skip
 REPORT = "data_report"

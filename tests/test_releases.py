@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def _factories(*numbers: int) -> list[str]:
     return [f"factory {number}" for number in numbers]
 
 
-def _over(neck: Neck, units: dict[str, Iterable[int]]) -> Neck:
+def _over(neck: Neck, units: Mapping[str, Iterable[int]]) -> Neck:
     """Call a neck's data restricted and its units these, by specification or cell."""
     known = {key: _factories(*numbers) for key, numbers in units.items()}
     protected = {**neck.protected, "confidentiality": "restricted", "units": known}
@@ -173,7 +173,7 @@ def test_models_of_one_release_may_lack_a_few_and_repeat_it_later(
     check_differencing(samples(62), study)
 
 
-def _tables(neck: Neck, cells: dict[str, Iterable[int]]) -> Neck:
+def _tables(neck: Neck, cells: Mapping[str, Iterable[int]]) -> Neck:
     """Put the findings away and a table of cells ``wages`` in their place."""
     table = Exhibit("wages", {"kind": "cells", "outcome": "wage"}, neck.exhibits[0].data)
     bare = replace(neck, findings=[], exhibits=(table,))

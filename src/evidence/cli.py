@@ -1,4 +1,4 @@
-"""The command line: check, run, brief, publish; fetch, archive, register."""
+"""The command line: check, run, brief, publish, withdraw; fetch, archive, register."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import click
 from tqdm import tqdm
 
-from evidence.brief import check_text, hash_signed, publish, write_brief
+from evidence.brief import Reason, check_text, hash_signed, publish, withdraw, write_brief
 from evidence.disclosure import Cleared, clear, read_signoff, signoff_path
 from evidence.errors import EvidenceError
 from evidence.neck import read_neck
@@ -121,6 +121,21 @@ def publish_studies(studies: tuple[Path, ...]) -> None:
                 else f"{study.slug}: unchanged since {told}; no new edition"
             )
         _write_portal(study.root)
+
+
+@main.command(name="withdraw")
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--reason", required=True, type=click.Choice(get_args(Reason)))
+@click.option("--by", required=True, help="The role of whoever decides.")
+@click.option("--note", default="", help="For the state file; not published.")
+def withdraw_study(study: Path, reason: Reason, by: str, note: str) -> None:
+    """Withdraw the latest edition of a study: a notice takes its place."""
+    with _told_plainly():
+        loaded = load_study(study)
+        today = datetime.now(UTC).date()
+        gone = withdraw(loaded, reason, by=by, today=today, note=note)
+        click.echo(f"{loaded.slug}: edition {gone.number} withdrawn")
+        _write_portal(loaded.root)
 
 
 def _clear(study: Study) -> Cleared:

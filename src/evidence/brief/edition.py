@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from evidence.brief.imprint import Imprint
-from evidence.brief.page import hash_signed, render_page
+from evidence.brief.page import hash_signed, render_notice, render_page
 from evidence.disclosure import (
     Cleared,
     Edition,
@@ -27,6 +28,7 @@ from evidence.disclosure import (
     Signoff,
     add_edition,
     add_entries,
+    add_withdrawal,
     check_differencing,
     check_signoff,
     check_value,
@@ -48,6 +50,7 @@ from evidence.neck import replace_file
 from evidence.study import Study
 
 EDITIONS = "editions"
+Reason = Literal["error", "data", "confidentiality"]
 _GATE = "evidence publish"
 
 
@@ -82,16 +85,60 @@ def publish(cleared: Cleared, *, today: date) -> Published:
         _check_kept(study, register)
         replies = read_signoff(study).reply
         latest = register.latest
-        if latest is not None:
+        if latest is not None and not latest.withdrawn:
             files = _render(cleared, Imprint(latest, replies))
             if {name: hash_file(data) for name, data in files.items()} == latest.files:
                 return _put_back(study, latest, files, history)
         return _publish_new(cleared, register, today)
 
 
+def withdraw(study: Study, reason: Reason, *, by: str, today: date, note: str = "") -> Edition:
+    """Withdraw the latest edition: a notice takes the place of its pages, under its number.
+
+    The register goes on to remember what it showed. ``by`` is a role; it and ``note``
+    stand in the state file alone.
+
+    Raises
+    ------
+    BriefError
+        Where no edition stands.
+    """
+    root, slug = study.root, study.slug
+    with _lock(study):
+        register = read_register(root, slug)
+        latest = register.latest
+        if latest is None or latest.withdrawn:
+            raise BriefError(
+                slug,
+                seen="no edition that stands",
+                expected="a published edition",
+                do="Nothing has to be withdrawn; drafts are not published.",
+            )
+        day = today.isoformat()
+        gone = replace(latest, withdrawn=day, reason=reason)
+        notices: dict[str, bytes] = {}
+        for language in study.brief.languages:
+            notices |= render_notice(study, gone, language)
+        folder = study.public / EDITIONS / str(gone.number)
+        step = Entry(day, "withdrawn", gone.number, gone.signed, by, f"{reason}. {note}".strip())
+        line = add_withdrawal(register, gone.number, date=day, by=by, reason=reason)
+        _replace_all(
+            {folder / name: payload for name, payload in notices.items()}
+            | {study.public / name: payload for name, payload in notices.items()}
+            | {
+                register_path(root, slug): line,
+                state_path(root, slug): add_entries(root, slug, (step,)),
+            }
+        )
+    return gone
+
+
 def _publish_new(cleared: Cleared, register: Register, today: date) -> Published:
     study = cleared.study
     signed, signoffs = hash_signed(cleared), read_signoff(study)
+    for earlier in register.editions:
+        if earlier.withdrawn and earlier.signed == signed:
+            raise _still_withdrawn(study, earlier)
     valid = check_signoff(study, signoffs, signed, today=today)
     check_differencing(cleared.neck, study)
     outputs, key = _seal_outputs(cleared)
@@ -238,6 +285,15 @@ def _replace_all(payloads: Mapping[Path, bytes]) -> None:
 
 def _hashes(folder: Path) -> dict[str, str]:
     return {path.name: hash_file(path.read_bytes()) for path in folder.iterdir()}
+
+
+def _still_withdrawn(study: Study, edition: Edition) -> BriefError:
+    return BriefError(
+        study.slug,
+        seen=f"just what was withdrawn as edition {edition.number}",
+        expected="something else",
+        do="Mend what the withdrawal was for, then sign what the brief says now.",
+    )
 
 
 def _changed(study: Study, number: int) -> BriefError:

@@ -12,13 +12,14 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 from traitlets import default
 
 from evidence.brief.fonts import embed_font
-from evidence.brief.imprint import DRAFT, Imprint, word_imprint
+from evidence.brief.imprint import DRAFT, Imprint, word_imprint, word_withdrawal
 from evidence.brief.model import check_text, compose
-from evidence.disclosure import Cleared, clear, scan_bytes
+from evidence.disclosure import Cleared, Edition, clear, scan_bytes
 from evidence.errors import BriefError
+from evidence.language import say
 from evidence.neck import read_neck
 from evidence.run import find_fresh
-from evidence.study import find_root, load_study
+from evidence.study import Study, find_root, load_study
 
 _STUDIES = Path("notebooks") / "studies"
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -78,11 +79,32 @@ class BriefExporter(TemplateExporter):
             Where an identifier or a path stands in the page.
         """
         model = {**compose(cleared, language), **word_imprint(imprint, language)}
+        page, made = self._render(model, resources)
+        scan_bytes(page.encode("utf-8"), cleared, f"brief.{language}.html")
+        return page, made
+
+    def from_withdrawal(self, study: Study, edition: Edition, language: str) -> tuple[str, Any]:
+        """Write the notice in the place of a withdrawn edition: no word of the edition's own."""
+        words = {key: say(language, f"brief.{key}") for key in ("skip", "simulated")}
+        model = {
+            "slug": study.slug,
+            "language": language,
+            "kicker": say(language, "brief.kicker"),
+            "title": study.heading.title,
+            "question": study.heading.question,
+            "simulated": False,
+            "messages": [],
+            "grade": "",
+            "words": words,
+            **word_withdrawal(edition, language),
+        }
+        return self._render(model, None)
+
+    def _render(self, model: dict[str, Any], resources: Any) -> tuple[str, dict[str, Any]]:
         css = _style(model)
         digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
         shared = {**(resources or {}), "brief": model, "css": css, "css_hash": digest}
         page, made = super().from_notebook_node(nbformat.v4.new_notebook(), shared)
-        scan_bytes(page.encode("utf-8"), cleared, f"brief.{language}.html")
         return page, made
 
 

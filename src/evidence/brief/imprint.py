@@ -63,7 +63,7 @@ def word_withdrawal(edition: Edition, language: str) -> dict[str, Any]:
     words = {
         "line": line,
         "title": say(language, "brief.withdrawn_title"),
-        "reason": say(language, "brief.withdrawn_reason", reason=edition.reason),
+        "reason": say(language, f"brief.withdrawn_{edition.reason}"),
     }
     return _shape("withdrawn", edition.number, edition.date, words, [], [])
 

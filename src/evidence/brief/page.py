@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from evidence.brief.exporter import BriefExporter
 from evidence.brief.imprint import Imprint
@@ -19,8 +20,9 @@ from evidence.disclosure import (
     scan_bytes,
 )
 from evidence.neck import replace_file
+from evidence.study import Study
 
-__all__ = ["check_text", "hash_signed", "render_page", "write_brief"]
+__all__ = ["check_text", "hash_signed", "render_notice", "render_page", "write_brief"]
 
 _CARD = ("slug", "language", "title", "question", "simulated", "messages", "grade", "state",
          "edition", "date")  # fmt: skip
@@ -59,11 +61,15 @@ def render_page(cleared: Cleared, language: str, imprint: Imprint) -> dict[str, 
     ------
     DisclosureError, LanguageError, BriefError
     """
-    page, made = BriefExporter().from_cleared(cleared, language, imprint=imprint)
-    shown = {key: made["brief"][key] for key in _CARD}
-    card = (json.dumps(shown, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
-    scan_bytes(card, cleared, f"brief.{language}.json")
-    return {f"brief.{language}.html": page.encode("utf-8"), f"brief.{language}.json": card}
+    files = _as_files(language, *BriefExporter().from_cleared(cleared, language, imprint=imprint))
+    for name, payload in files.items():
+        scan_bytes(payload, cleared, name)
+    return files
+
+
+def render_notice(study: Study, edition: Edition, language: str) -> dict[str, bytes]:
+    """Render the notice of a withdrawn edition and its card: file name → bytes."""
+    return _as_files(language, *BriefExporter().from_withdrawal(study, edition, language))
 
 
 def hash_signed(cleared: Cleared) -> str:
@@ -78,12 +84,24 @@ def hash_signed(cleared: Cleared) -> str:
     return digest.hexdigest()
 
 
+def _as_files(language: str, page: str, made: dict[str, Any]) -> dict[str, bytes]:
+    shown = {key: made["brief"][key] for key in _CARD}
+    card = json.dumps(shown, indent=1, ensure_ascii=False) + "\n"
+    return {
+        f"brief.{language}.html": page.encode("utf-8"),
+        f"brief.{language}.json": card.encode("utf-8"),
+    }
+
+
 def _published(
     cleared: Cleared, language: str, latest: Edition, replies: tuple[Reply, ...]
 ) -> dict[str, bytes]:
-    """Render the latest edition's page; nothing where it would be another page."""
+    """Render the latest edition's page or notice; nothing where it would be another page."""
     if cleared.sha256 != latest.cleared:
         return {}
+    if latest.withdrawn:
+        same = hash_signed(cleared) == latest.signed
+        return render_notice(cleared.study, latest, language) if same else {}
     files = render_page(cleared, language, Imprint(latest, replies))
     same = all(latest.files.get(name) == hash_file(data) for name, data in files.items())
     return files if same else {}

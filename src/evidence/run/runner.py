@@ -227,7 +227,8 @@ def _kernel_environment(study: Study) -> Iterator[None]:
     """Give kernels a fixed environment; it is restored afterwards."""
     before = dict(os.environ)
     os.environ.update(_ENVIRONMENT, EVIDENCE_ROOT=str(study.root))
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    for name in ("PYTHONDONTWRITEBYTECODE", "EVIDENCE_RELEASE_KEY"):
+        os.environ.pop(name, None)
     try:
         yield
     finally:
