@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from evidence.disclosure import Cleared, clear, scan_bytes
@@ -52,6 +53,27 @@ def test_a_finding_that_its_estimate_does_not_carry_is_refused(
 def test_a_finding_with_another_count_is_refused(plants: Study, plants_neck: Neck) -> None:
     with pytest.raises(DisclosureError, match="finding 'grant_after'"):
         clear(_with_finding(plants_neck, nobs=163), plants)
+
+
+def test_one_number_changed_in_any_row_that_a_finding_stands_on_is_refused(
+    plants: Study, plants_neck: Neck
+) -> None:
+    cited = {(row["specification"], row["term"]) for f in plants_neck.findings for row in f["rows"]}
+    table = plants_neck.estimates
+    numbers = [name for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
+    refused = 0
+    for place, row in table.iterrows():
+        if (row["specification"], row["term"]) not in cited:
+            continue
+        for name in numbers:
+            if pd.isna(row[name]):
+                continue
+            changed = table.copy()
+            changed.loc[place, name] = row[name] + 1
+            with pytest.raises(DisclosureError, match=r"estimates\.csv"):
+                clear(replace(plants_neck, estimates=changed), plants)
+            refused += 1
+    assert refused > 60
 
 
 def test_a_changed_estimate_is_refused(plants: Study, plants_neck: Neck) -> None:

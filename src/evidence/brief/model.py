@@ -233,7 +233,10 @@ def _how(cleared: Cleared, language: str) -> list[str]:
     words = words_of(cleared.study, language, _entries(cleared)[0])
     findings = [e for e in cleared.neck.findings if e["kind"] == "finding"]
     shown = [e for e in findings if e["direction"] != "refused"]
-    told = [say(language, f"how.{name}", **words) for name in dict.fromkeys(map(_how_key, shown))]
+    told = [
+        capitalise(say(language, f"how.{name}", **words))
+        for name in dict.fromkeys(map(_how_key, shown))
+    ]
     coarser = any(e["level"] != cleared.study.entity.level for e in shown)
     told.append(say(language, "how.clusters_coarser" if coarser else "how.clusters", **words))
     if any(e["direction"] == "refused" for e in findings):

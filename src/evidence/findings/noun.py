@@ -34,7 +34,8 @@ class Finding:
     the clusters, ``contributors`` the protected units on the thinnest side of the
     comparison. ``moderator`` is the variable with which the difference itself differs.
 
-    ``robustness`` holds ``n_specifications, n_same_sign``: the study's other estimates of
+    ``rows`` are the rows of ``estimates.csv`` that it stands on, its own first, each with
+    the hash of what it says. ``robustness`` holds ``n_specifications, n_same_sign``: the study's other estimates of
     the same exposure and outcome. ``family`` holds ``n_tests, p_adjusted``: the claims
     tested together (Benjamini and Hochberg 1995). ``attrition`` is the share of entities
     that are gone before the last period; ``pretrends`` says whether those that change moved

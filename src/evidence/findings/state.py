@@ -6,6 +6,7 @@ the design carries. Words are made later, in the reader's language.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import asdict
 from typing import Any, Literal
@@ -16,7 +17,7 @@ from evidence.errors import FindingError
 from evidence.findings.grade import VERY_FEW_CLUSTERS, Standing, grade, word
 from evidence.findings.noun import Direction, Finding
 from evidence.measures import strip_transforms
-from evidence.models import CONF_LEVEL, Fit, adjust_p_values
+from evidence.models import COLUMNS, CONF_LEVEL, Fit, adjust_p_values
 from evidence.panel import Panel, measure_attrition
 from evidence.study import Claim, Specification, Study
 
@@ -133,7 +134,6 @@ def _state(
         first_period=fit.periods[0],
         last_period=fit.periods[1],
         within_share=fit.within_share[exposure],
-        rows=({"case": fit.case, "specification": spec.id, "term": term},),
         items_left_out=panel.items_left_out,
         definition=panel.definitions.get(strip_transforms(spec.outcome), {}),
         sdg=claim.sdg,
@@ -155,9 +155,11 @@ def _facts(
     failed = {check["name"] for check in carried["checks"] if check["failed"]}
     weak = "first_stage" in failed
     direction = _direction(row, (clusters, carried["n_carrying"]), weak=weak)
-    robustness = _compare_specifications(estimates, study, spec, row)
+    others = _find_others(estimates, study, spec, row)
+    same_sign = (
+        0 if pd.isna(row["estimate"]) else int((others["estimate"] * row["estimate"] > 0).sum())
+    )
     p_adjusted, n_tests = _adjust(estimates, study, claim, case)
-    others = robustness["n_specifications"]
     graded = grade(
         Standing(
             design=design,
@@ -167,7 +169,7 @@ def _facts(
             n_clusters=clusters,
             n_carrying=carried["n_carrying"],
             pretrends=carried["pretrends"],
-            agreement=robustness["n_same_sign"] / others if others else None,
+            agreement=same_sign / len(others) if len(others) else None,
             p_adjusted=p_adjusted,
             attrition=carried["attrition"],
             failed_checks=bool(failed - {"first_stage", "pretrend"}),
@@ -188,7 +190,8 @@ def _facts(
         "level": str(row["level"]),
         "cov_type": "" if pd.isna(row["cov_type"]) else str(row["cov_type"]),
         "reason": "" if pd.isna(row["reason"]) else str(row["reason"]),
-        "robustness": robustness,
+        "rows": (_cite(row), *(_cite(other) for _, other in others.iterrows())),
+        "robustness": {"n_specifications": len(others), "n_same_sign": same_sign},
         "family": {"n_tests": n_tests, "p_adjusted": p_adjusted},
         "grade": graded,
     }
@@ -221,10 +224,10 @@ def _classify(spec: Specification) -> tuple[str, bool]:
     return design, spec.estimator in _ADOPTION or (followed and calendar)
 
 
-def _compare_specifications(
+def _find_others(
     estimates: pd.DataFrame, study: Study, spec: Specification, row: pd.Series
-) -> dict[str, int]:
-    """Count the notebook's other estimates of the same term and outcome, and their signs."""
+) -> pd.DataFrame:
+    """Find the notebook's other estimates of the same term and outcome in the same case."""
     others = [
         other.id
         for other in study.specifications
@@ -233,14 +236,29 @@ def _compare_specifications(
         and other.outcome == spec.outcome
         and other.role in {"headline", "robustness"}
     ]
-    rows = estimates[
+    found: pd.DataFrame = estimates[
         estimates["specification"].isin(others)
         & (estimates["case"] == row["case"])
         & (estimates["term"] == row["term"])
         & estimates["estimate"].notna()
     ]
-    same = 0 if pd.isna(row["estimate"]) else int((rows["estimate"] * row["estimate"] > 0).sum())
-    return {"n_specifications": len(rows), "n_same_sign": same}
+    return found
+
+
+def _cite(row: pd.Series) -> dict[str, str]:
+    """Name a row of ``estimates.csv``, with the hash of everything that it says."""
+    told = [_spell(row[name]) for name in COLUMNS]
+    digest = hashlib.sha256("\x1f".join(told).encode()).hexdigest()
+    return {
+        **{name: str(row[name]) for name in ("case", "specification", "term")},
+        "sha256": digest,
+    }
+
+
+def _spell(value: Any) -> str:
+    if pd.isna(value):
+        return ""
+    return value if isinstance(value, str) else f"{float(value):.17g}"
 
 
 def _adjust(
@@ -253,7 +271,7 @@ def _adjust(
         if study.specification(other.specification).notebook != notebook:
             continue
         row = _find_row(estimates, study, other, case)
-        if row is not None and not pd.isna(row["p_value"]):
+        if row is not None and 0 <= row["p_value"] <= 1:
             p_values[other.id] = float(row["p_value"])
     if claim.id not in p_values:
         return None, len(p_values)
