@@ -13,7 +13,7 @@ import click
 from tqdm import tqdm
 
 from evidence.brief import Reason, check_text, hash_signed, publish, withdraw, write_brief
-from evidence.disclosure import Cleared, clear, read_signoff, signoff_path
+from evidence.disclosure import Cleared, clear, read_signoff, scan_folder, signoff_path
 from evidence.errors import EvidenceError
 from evidence.neck import read_neck
 from evidence.panel import DataReport, report_data
@@ -102,6 +102,7 @@ def brief(studies: tuple[Path, ...]) -> None:
             for language in study.brief.languages:
                 page = write_brief(cleared, language)
                 click.echo(f"{study.slug}: {page.relative_to(study.root)}")
+            scan_folder(study.public, cleared)
             _tell_signing(cleared)
         _write_portal(study.root)
 

@@ -17,7 +17,7 @@ from evidence.disclosure.releases import (
     read_registers,
     register_path,
 )
-from evidence.disclosure.scan import scan_bytes
+from evidence.disclosure.scan import scan_bytes, scan_folder
 from evidence.disclosure.signoff import (
     Reply,
     Signoff,
@@ -56,6 +56,7 @@ __all__ = [
     "read_signoff",
     "register_path",
     "scan_bytes",
+    "scan_folder",
     "signoff_path",
     "state_path",
     "tell_state",

@@ -1,63 +1,129 @@
-"""The last look: the bytes of a public file, searched for what points at a unit or a machine."""
+"""The last look: every byte of a public file, searched for what must not leave.
+
+A file is taken apart until only texts are left: ZIP containers (DOCX, XLSX, ODT, EPUB),
+tar, gzip, bz2, xz, zlib, brotli by its name; PDF streams, strings and attachments;
+texts in PNG and JPEG; data addresses, base64 and hexadecimal runs; UTF-8, UTF-16, UTF-32;
+entities, percent signs, backslashes, quoted-printable; tags. What cannot be read is
+refused. Looked for are: identifiers and exact values (see ``secrets``); paths, tracebacks,
+stderr, papermill; authors; comments, scripts, addresses outside, hidden cells (see
+``traces``); drawings with a mark for every second unit.
+
+Identifiers bind every source; values and marks bind restricted and simulated ones;
+traces bind everything. Not read: points of pictures, fonts (their tables are packed), letters
+drawn as outlines, other alphabets' look-alikes, other codings (base32, ciphers).
+"""
 
 from __future__ import annotations
 
-import base64
-import html
-import re
-import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 from evidence.disclosure.gate import Cleared
+from evidence.disclosure.reading import Part, unpack
+from evidence.disclosure.secrets import (
+    Secrets,
+    collect,
+    find_name,
+    find_numbers,
+    find_values,
+    read_array,
+    read_numbers,
+)
+from evidence.disclosure.traces import count_marks, find_active, find_traces
 from evidence.errors import DisclosureError
 
-_SHORT_NUMBER = 3
-_DATA_URI = re.compile(rb"data:[a-z0-9.+/-]+;base64,([A-Za-z0-9+/=]+)")
-_TAG = re.compile(r"<[^>]*>")
-_TRACES = (b"Traceback (most recent call last)", b"/site-packages/", b"/home/", b"/Users/")
+_LEAST_MARKS = 30
+_LARGEST = 256 * 1024**2
 
 
 def scan_bytes(payload: bytes, cleared: Cleared, name: str) -> None:
-    """Scan the bytes of a public file: as they are, data URIs decoded, and as read.
-
-    As read means without tags, with entities resolved, and with case, spaces and
-    compatible characters made equal on both sides. A bare number of up to three digits
-    cannot be told from any other number and is not looked for.
+    """Scan the bytes of a public file, and of all that is packed or coded in them.
 
     Raises
     ------
     DisclosureError
-        Where an identifier, a path of this machine or a traceback stands in them.
+        Naming the file, the part inside it and the kind of thing, never the thing.
     """
-    protected = cleared.neck.protected
-    traces = (*_TRACES, str(cleared.study.root).encode(), str(Path.home()).encode() + b"/")
-    for part in (payload, *_decoded(payload)):
-        if any(len(trace) > 2 and trace in part for trace in traces):
-            raise _leak(name, "a path of this machine or a traceback")
-        text = part.decode("utf-8", errors="replace")
-        read = [_plain(text), _plain(html.unescape(_TAG.sub(" ", text)))]
-        for identifier in map(_plain, protected["identifiers"]):
-            if identifier.isdigit() and len(identifier) <= _SHORT_NUMBER:
-                continue
-            pattern = rf"(?<![\w.]){re.escape(identifier)}(?!\.?\w)"
-            if any(identifier in t and re.search(pattern, t) for t in read):
-                raise _leak(name, f"an identifier of a {protected['protected_unit']}")
+    secrets = collect(cleared)
+    read, drawn = dict[float, int](), dict[float, int]()
+    for part in unpack(payload, name):
+        _check_part(part, cleared, secrets)
+        for numbers in _numbers(part.prose):
+            read |= numbers
+        for numbers in _numbers(part.texts):
+            drawn |= numbers
+        arrays = read_array(part.payload) if part.coded else []
+        if any(find_values(secrets, array) for array in arrays):
+            raise _leak(part.place, f"exact values of a {_unit(cleared)}", _ROUND)
+    if find_values(secrets, read) or find_values(secrets, drawn):
+        raise _leak(name, f"exact values of a {_unit(cleared)}", _ROUND)
 
 
-def _plain(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    shown = "".join(c for c in folded if unicodedata.category(c) != "Cf")
-    return " ".join(shown.split())
+def scan_folder(folder: Path, cleared: Cleared) -> int:
+    """Scan every file below a public folder, of whatever format, names included.
+
+    Returns
+    -------
+    int
+        Count of files.
+
+    Raises
+    ------
+    DisclosureError
+        Where a file holds what must not leave, cannot be read, or is a link.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
+    secrets = collect(cleared)
+    for number, path in enumerate(files, 1):
+        name = path.relative_to(folder).as_posix()
+        place = f"{folder.name}: name of file {number} of {len(files)}"
+        _check_part(Part(place, "text", b"", (name,), (name,)), cleared, secrets)
+        if path.is_symlink() or path.stat().st_size > _LARGEST:
+            raise _leak(f"{folder.name}/{name}", "a link to elsewhere, or a file beyond reading",
+                        "Publish the file itself, in parts of moderate size.")  # fmt: skip
+        scan_bytes(path.read_bytes(), cleared, f"{folder.name}/{name}")
+    return len(files)
 
 
-def _leak(name: str, what: str) -> DisclosureError:
+_WORDS = "Take it out of the study's words or labels"
+_ROUND = "Publish rounded or aggregated numbers instead"
+_CLEAN = "Write the file again without it"
+
+
+def _check_part(part: Part, cleared: Cleared, secrets: Secrets) -> None:
+    if any(find_name(secrets, text, sure=part.sure) for text in part.texts) or find_numbers(
+        secrets, part.prose
+    ):
+        raise _leak(part.place, f"an identifier of a {_unit(cleared)}", _WORDS)
+    trace = find_traces(part, cleared.study.root) or find_active(part)
+    if trace:
+        raise _leak(part.place, trace, _CLEAN)
+    if secrets.least_units and count_marks(part) > _most_marks(cleared, secrets):
+        raise _leak(
+            part.place,
+            f"a drawing with about as many marks as there are units ({_unit(cleared)})",
+            "Draw from an exhibit's table, or publish the picture as PNG",
+        )
+
+
+def _most_marks(cleared: Cleared, secrets: Secrets) -> float:
+    """Allow half as many marks as units, or as the tables that were cleared can have."""
+    rows = max((2 * len(exhibit.data) for exhibit in cleared.neck.exhibits), default=0)
+    return max(_LEAST_MARKS, rows, secrets.least_units / 2)
+
+
+def _numbers(texts: tuple[str, ...]) -> Iterator[dict[float, int]]:
+    return (read_numbers(text) for text in texts)
+
+
+def _unit(cleared: Cleared) -> str:
+    return str(cleared.neck.protected["protected_unit"])
+
+
+def _leak(place: str, what: str, do: str) -> DisclosureError:
     return DisclosureError(
-        name,
+        place,
         seen=what,
-        expected="nothing that points at a unit or a machine",
-        do="Take it out of the study's words or labels; nothing was published.",
+        expected="nothing that points at a unit, a person or a machine",
+        do=f"{do}; nothing was published.",
     )
-
-
-def _decoded(payload: bytes) -> list[bytes]:
-    return [base64.b64decode(match) for match in _DATA_URI.findall(payload)]
