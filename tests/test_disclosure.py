@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-import base64
 import copy
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from evidence.disclosure import Cleared, clear, scan_bytes
+from evidence.disclosure import Cleared, clear
 from evidence.errors import DisclosureError
 from evidence.exhibits import Exhibit
 from evidence.neck import Neck
@@ -145,51 +143,6 @@ def test_a_changed_comparison_is_refused(chains: Study, chains_neck: Neck) -> No
     count = chains_neck.findings[0]["n_decrease"] + 1
     with pytest.raises(DisclosureError, match="comparison of cases"):
         clear(_with_finding(chains_neck, n_decrease=count), chains)
-
-
-def _cleared(plants: Study, neck: Neck, *identifiers: str) -> Cleared:
-    protected = {**neck.protected, "identifiers": list(identifiers)}
-    return clear(replace(neck, protected=protected), plants)
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        "<p>Padma Stitch Ltd</p>",
-        "data:image/svg+xml;base64," + base64.b64encode(b"<!-- Padma Stitch Ltd -->").decode(),
-        "BGD-GAR-0014",
-        "<td>410032</td>",
-        "padma&nbsp;<b>STITCH</b>  Ltd",
-        "Smith &amp; Sons",
-        "cafe\u0301 lumie\u0300re",
-    ],
-)
-def test_an_identifier_in_the_bytes_is_found(
-    plants: Study, plants_neck: Neck, payload: str
-) -> None:
-    names = ("Padma Stitch Ltd", "BGD-GAR-0014", "410032", "Smith & Sons", "café lumière")
-    cleared = _cleared(plants, plants_neck, *names)
-    with pytest.raises(DisclosureError, match=r"brief\.html: an identifier of a factory"):
-        scan_bytes(payload.encode(), cleared, "brief.html")
-
-
-@pytest.mark.parametrize(
-    "payload", ["1410032", "410032.5", "0.410032", "a410032f", "Padma", "BGD-GAR-00145"]
-)
-def test_what_merely_contains_an_identifier_is_no_alarm(
-    plants: Study, plants_neck: Neck, payload: str
-) -> None:
-    cleared = _cleared(plants, plants_neck, "Padma Stitch Ltd", "BGD-GAR-0014", "410032")
-    scan_bytes(payload.encode(), cleared, "brief.html")
-
-
-def test_a_path_of_the_machine_or_a_traceback_is_found(
-    plants: Study, plants_neck: Neck, project: Path
-) -> None:
-    cleared = clear(plants_neck, plants)
-    for text in (f"{project}/data", "Traceback (most recent call last)", "/site-packages/x.py"):
-        with pytest.raises(DisclosureError, match="a path of this machine or a traceback"):
-            scan_bytes(text.encode(), cleared, "brief.html")
 
 
 def test_the_real_identifiers_reach_the_gate(chains_neck: Neck, plants_neck: Neck) -> None:

@@ -50,8 +50,9 @@ def scan_bytes(payload: bytes, cleared: Cleared, name: str) -> None:
         _check_part(part, cleared, secrets)
         for numbers in _numbers(part.prose):
             read |= numbers
-        for numbers in _numbers(part.texts):
-            drawn |= numbers
+        if part.kind == "pdf" or part.texts[:1] != part.prose[:1]:
+            for numbers in _numbers(part.texts if part.kind == "pdf" else part.texts[:1]):
+                drawn |= numbers
         arrays = read_array(part.payload) if part.coded else []
         if any(find_values(secrets, array) for array in arrays):
             raise _leak(part.place, f"exact values of a {_unit(cleared)}", _ROUND)

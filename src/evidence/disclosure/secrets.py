@@ -20,8 +20,8 @@ chance: one of nine digits and more, or three of five and more. A value that
 
 from __future__ import annotations
 
+import bisect
 import functools
-import itertools
 import re
 import unicodedata
 from collections import defaultdict
@@ -40,17 +40,16 @@ from evidence.errors import DisclosureError
 _LONGEST_PLAIN = 3
 _SHORTEST_LOOSE = 6
 _SAFE_LENGTH, _MOST_PIECES, _BEFORE = 8, 6, 40
-_HEAD = 4
-_CUTS = (2, 3, _HEAD)
+_SHORTEST_SPLIT = 5
 _YEARS = range(1900, 2101)
 _ID_CHANCE, _VALUE_CHANCE = 0.05, 0.01
 _FEW_DIGITS, _MANY_DIGITS, _MOST_DIGITS = 5, 9, 15
-_FEW_VALUES = 3
+_FEW_VALUES, _LARGEST = 3, 1e100
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
 )
 _FOLDED = {ord("đ"): "d", ord("ø"): "o", ord("ł"): "l", ord("ı"): "i"}
-_BARE = re.compile(r"(?<![\w.,])\d+(?![\w]|[.,]\d)")
+_BARE = re.compile(r"(?<![\w.])\d{4,}(?!\w|\.\d)")
 _GROUPED = re.compile(r"(?<![\w.,])\+?\(?\d[\d\-_/ ().\u00a0\u2010-\u2015]{4,}\d(?![\w]|[.,]\d)")
 _NUMBER = re.compile(r"(?<![\d.])(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?")
 _THOUSANDS = re.compile(r"(?<![\w.,])\d{1,3}(?:[,'\u2019\u00a0\u202f ]\d{3})+(?:\.\d+)?(?![\d,])")
@@ -63,13 +62,13 @@ class Secrets:
     """Identifiers and values in the order in which they are looked up.
 
     ``names`` maps folded identifiers that hold a letter to their count of words,
-    ``heads`` their first characters to the lengths that occur; ``numbers`` holds bare
+    ``order`` holds them sorted; ``numbers`` holds bare
     numbers; ``words`` name the unit; ``values`` are magnitudes, sorted; ``least_units``
     is the least count of units in a panel (0: values are not bound).
     """
 
     names: dict[str, int]
-    heads: dict[str, tuple[int, ...]]
+    order: tuple[str, ...]
     numbers: frozenset[str]
     words: frozenset[str]
     values: np.ndarray
@@ -110,18 +109,11 @@ def find_name(secrets: Secrets, text: str, *, sure: bool) -> bool:
     In bytes that are text on a guess, only names of six characters and more are told
     from chance.
     """
-    words, heads = fold(text).split(), secrets.heads
-    ends = list(itertools.accumulate(map(len, words)))
-    joined, bounds, start = "".join(words), {end: n for n, end in enumerate(ends, 1)}, 0
-    for first, end in enumerate(ends):
-        for length in (n for c in _CUTS for n in heads.get(joined[start : start + c], ())):
-            last = bounds.get(start + length)
-            if last is not None and (sure or length >= _SHORTEST_LOOSE):
-                count = secrets.names.get(joined[start : start + length])
-                if count is not None and (length > _HEAD or last - first in {1, count}):
-                    return True
-        start = end
-    return False
+    words, known = fold(text).split(), dict[str, tuple[bool, int]]()
+    starts = {word for word in set(words) if _look_up(secrets, word, known)[0]}
+    least = 1 if sure else _SHORTEST_LOOSE
+    places = [first for first, word in enumerate(words) if word in starts]
+    return any(_spells_name(secrets, words, first, known, least) for first in places)
 
 
 def find_numbers(secrets: Secrets, texts: Iterable[str]) -> bool:
@@ -145,13 +137,17 @@ def read_numbers(text: str) -> dict[float, int]:
     """Read the numbers of a text: magnitude → count of digits shown, five or more."""
     plain = _plain_digits(text)
     shown = {t for t in _NUMBER.findall(plain) if len(t) >= _FEW_DIGITS}
-    shown |= {re.sub(r"[^\d.]", "", t) for t in _THOUSANDS.findall(plain)}
-    shown |= {re.sub(r"[^\d,]", "", t).replace(",", ".") for t in _COMMA.findall(plain)}
+    shown |= {re.sub(r"[^\d.]", "", t) for t in _THOUSANDS.findall(plain) if len(t) > _FEW_DIGITS}
+    shown |= {
+        re.sub(r"[^\d,]", "", t).replace(",", ".")
+        for t in _COMMA.findall(plain)
+        if len(t) > _FEW_DIGITS
+    }
     counted = {t: _count_digits(t) for t in shown}
     found: dict[float, int] = {}
     for text_shown, digits in counted.items():
-        if digits >= _FEW_DIGITS:
-            value = float(text_shown)
+        value = float(text_shown)
+        if digits >= _FEW_DIGITS and 0 < value < _LARGEST:
             found[value] = max(digits, found.get(value, 0))
     return found
 
@@ -176,8 +172,8 @@ def find_values(secrets: Secrets, numbers: dict[float, int]) -> bool:
     """Tell whether numbers are exact values, more of them than chance explains."""
     if not len(secrets.values) or not numbers:
         return False
-    shown = np.array([v for v in numbers if v > 0])
-    digits = np.array([min(numbers[v], _MOST_DIGITS) for v in numbers if v > 0])
+    shown = np.array(list(numbers))
+    digits = np.minimum(list(numbers.values()), _MOST_DIGITS)
     hits, expected = np.zeros(len(shown), bool), np.zeros(len(shown))
     half = 0.5000001 * 10.0 ** (np.floor(np.log10(shown)) - digits + 1)
     for scale in (1.0, 100.0):
@@ -192,6 +188,33 @@ def find_values(secrets: Secrets, numbers: dict[float, int]) -> bool:
 
 
 _WIDTHS = (("<f8", 15), ("<f4", 7), ("<i4", 0), ("<i8", 0), ("<u2", 0), (">f8", 15))
+
+
+def _spells_name(
+    secrets: Secrets,
+    words: list[str],
+    first: int,
+    known: dict[str, tuple[bool, int]],
+    least: int,
+) -> bool:
+    """Tell whether words from ``first`` on, put together, are a name."""
+    spelt, last, begins = "", first, True
+    while begins and last < len(words):
+        spelt += words[last]
+        last += 1
+        begins, count = known.get(spelt) or _look_up(secrets, spelt, known)
+        alike = len(spelt) >= _SHORTEST_SPLIT or last - first in {1, count}
+        if count and alike and len(spelt) >= least:
+            return True
+    return False
+
+
+def _look_up(secrets: Secrets, spelt: str, known: dict[str, tuple[bool, int]]) -> tuple[bool, int]:
+    """Say whether a name begins like this, and of how many words the one like this is."""
+    at = bisect.bisect_left(secrets.order, spelt)
+    begins = at < len(secrets.order) and secrets.order[at].startswith(spelt)
+    known[spelt] = (begins, secrets.names.get(spelt, 0))
+    return known[spelt]
 
 
 def _join_digits(shown: str, numbers: frozenset[str]) -> set[str]:
@@ -238,8 +261,8 @@ def _plain_digits(text: str) -> str:
 
 
 def _count_digits(shown: str) -> int:
-    mantissa = re.split("[eE]", shown)[0].replace(".", "").lstrip("0")
-    return len(mantissa)
+    mantissa = shown.lower().partition("e")[0]
+    return len(mantissa.replace(".", "").lstrip("0"))
 
 
 def _exceeds_chance(secrets: Secrets, seen: set[str]) -> bool:
@@ -299,14 +322,10 @@ def _collect(
             spelt = fold(identifier).split()
             names["".join(spelt)] = len(spelt)
     names = {key: count for key, count in names.items() if _can_be_told(key)}
-    heads = defaultdict[str, set[int]](set)
-    for key in names:
-        heads[key[:_HEAD]].add(len(key))
     loaded = [_read_panel(panel, threshold) for panel in panels]
     values = np.unique(np.concatenate([np.array(exact), *(v for v, _ in loaded)]))
     least = min((units for _, units in loaded), default=0)
-    ordered = {start: tuple(sorted(lengths)) for start, lengths in heads.items()}
-    return Secrets(names, ordered, frozenset(numbers), words, values, least)
+    return Secrets(names, tuple(sorted(names)), frozenset(numbers), words, values, least)
 
 
 def _can_be_told(key: str) -> bool:

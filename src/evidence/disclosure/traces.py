@@ -20,6 +20,9 @@ _PATH = re.compile(
     r"|(?<!\w)[A-Za-z]:\\+(?:Users|Documents|Windows|Program|Temp|Data)\b|(?<![\\\w])\\\\[\w.-]+\\[\w$.-]+\\"
     r"|Cell In\[\d+\], line \d+|(?<!\w)File \"[^\"\n]+\", line \d+|-{20,}\n?\w+Error\b"
 )
+_PATH_HINTS = ("tmp/", "/mnt/", "/opt/", "/srv/", "/usr/", "/private/", "/media/", ":\\", "\\\\",
+               "Cell In[", 'File "', "Error")  # fmt: skip
+_ATTRIBUTE_HINTS = (":author", ":initials", ":userId", ":lastModifiedBy")
 _STDERR = re.compile(
     r"(?:^|[\s>:])[A-Z]\w*Warning: |vnd\.jupyter\.stderr|output_stderr"
     r"|\"name\"\s*:\s*\"stderr\"",
@@ -62,6 +65,12 @@ _STYLE_ADDRESS = re.compile(r"url\(\s*[\"']?\s*(?:[a-z][a-z0-9+.-]*:)?//|@import
 _META_AUTHOR = re.compile(
     r"name\s*=\s*[\"']?(?:author|creator|publisher|dc\.creator|generator)[\"']?", re.IGNORECASE
 )
+_IN_TAGS = (
+    (_HANDLER, ("=",)),
+    (_RUNS, (":",)),
+    (_ADDRESS, ("//", "\\", ";")),
+    (_META_AUTHOR, ("=",)),
+)
 _CONTENT = re.compile(r"content\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
 _HIDDEN = re.compile(
     r"<w:vanish\s*/>|<w:comment\s|\bstate\s*=\s*\"(?:hidden|veryHidden)\""
@@ -91,11 +100,11 @@ def find_traces(part: Part, root: Path) -> str:
             return MACHINE
         if not part.sure:
             continue
-        if _PATH.search(text):
+        if _search(_PATH, text, _PATH_HINTS):
             return MACHINE
-        if part.kind != "pdf" and _STDERR.search(text):
+        if part.kind != "pdf" and _search(_STDERR, text, ("Warning: ", "stderr")):
             return "warnings or errors of the run (stderr)"
-        if _PAPERMILL.search(text):
+        if _search(_PAPERMILL, text, ("papermill", "injected-parameters")):
             return "parameters or metadata of papermill"
     return _find_person(part) if part.sure else ""
 
@@ -130,6 +139,11 @@ def count_marks(part: Part) -> int:
     return most
 
 
+def _search(rule: re.Pattern[str], text: str, hints: tuple[str, ...]) -> bool:
+    """Search for a rule where one of the strings that it needs stands at all."""
+    return any(hint in text for hint in hints) and rule.search(text) is not None
+
+
 def _is_open(path: str) -> bool:
     """Tell a line through points from an outline or a letter."""
     return not re.search("[zZqQcCsStTaA]", path)
@@ -147,7 +161,7 @@ def _find_person(part: Part) -> str:
             return PERSON
         if any(_is_person(re.sub("<[^>]*>", " ", m[1])) for m in _AUTHORS.findall(text)):
             return PERSON
-        if _AUTHOR_ATTRIBUTE.search(text):
+        if _search(_AUTHOR_ATTRIBUTE, text, _ATTRIBUTE_HINTS):
             return PERSON
     return ""
 
@@ -182,9 +196,11 @@ def _find_in_tags(part: Part, text: str) -> str:
         return "a comment"
     if _ACTIVE.search(text):
         return "a script or a frame"
-    if _STYLE_ADDRESS.search(html.unescape(text)):
+    shown = html.unescape(text)
+    if _STYLE_ADDRESS.search(shown):
         return OUTSIDE
-    return next(filter(None, map(_find_in_tag, _tags(text))), "")
+    suspect = any(_search(rule, shown, hints) for rule, hints in _IN_TAGS)
+    return next(filter(None, map(_find_in_tag, _tags(text))), "") if suspect else ""
 
 
 def _find_in_tag(found: str) -> str:
@@ -197,9 +213,9 @@ def _find_in_tag(found: str) -> str:
 
 
 def _tags(text: str) -> Iterator[str]:
-    for match in TAG.finditer(text):
-        if not match[0].startswith(("<!", "<?")):
-            yield html.unescape(match[0])
+    for found in dict.fromkeys(match[0] for match in TAG.finditer(text)):
+        if not found.startswith(("<!", "<?")):
+            yield html.unescape(found)
 
 
 def _find_in_markup(part: Part) -> str:

@@ -43,9 +43,10 @@ from evidence.disclosure.reading.texts import (
 )
 
 _DATA = re.compile(r"data:([\w.+-]+/[\w.+-]+|)((?:;[\w.+=-]+)*),([^\"'\s<>)\\]+)", re.IGNORECASE)
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{60,}\r?\n)*[A-Za-z0-9+/_-]{16,}={0,2}")
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{60,}\r?\n)*[A-Za-z0-9+/_-]{10,}={0,2}")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}[ :]?){12,}")
-_SMALL, _ARRAY = 64, 24
+_PRINTED = re.compile(rb"[\t\n\r\x20-\x7e]{8,}")
+_ARRAY = 24
 _LONGEST_SHIFTED = 65_536
 _FONTS = (b"wOFF", b"wOF2", b"\0\1\0\0\0", b"OTTO", b"true\0", b"ttcf")
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
@@ -96,7 +97,9 @@ def _open(raw: Raw) -> _Opened:
     if raw.guess:
         texts = decode_any(raw.payload)
         inner = [found for text in texts for found in _embedded(text, raw)[1]]
-        return Part(raw.place, "bytes", raw.payload, texts, sure=False, coded=True), inner
+        told = (_printed(raw.payload).decode("ascii"),)
+        part = Part(raw.place, "bytes", raw.payload, texts, told, sure=False, coded=True)
+        return part, inner
     raise unreadable(raw.place, "a file format that cannot be searched")
 
 
@@ -125,8 +128,10 @@ def _open_text(raw: Raw, text: str) -> _Opened:
         inner += found[1]
     stripped = strip_tags(left)
     texts = (*readings, *stripped)
-    words = leave_out_drawing(left) if kind != "css" else ""
-    prose = (words, *strip_tags(words)) if words else ()
+    prose: tuple[str, ...] = ()
+    if kind != "css":
+        words = [leave_out_drawing(t) for t in dict.fromkeys((left, readings[-1]))]
+        prose = (*words, *strip_tags(words[0]))
     if kind == "notebook":
         inner += _outputs(raw, text)
     return Part(raw.place, kind, raw.payload, texts, prose, coded=raw.guess), inner
@@ -163,18 +168,22 @@ def _embedded(text: str, raw: Raw) -> tuple[str, list[Raw]]:
 
 def _coded(text: str, raw: Raw) -> list[Raw]:
     """Decode what looks like base64 or hexadecimal; short runs are put together."""
-    small, large = list[bytes](), list[Raw]()
-    runs = [(m[0], _shifts(m[0])) for m in _BASE64.finditer(text)]
-    decoded = [_unbase(run[n:]) for run, shifts in runs for n in shifts]
+    runs = [m[0] for m in _BASE64.finditer(text)]
+    decoded = [_unbase(run[n:]) for run in runs if not run.islower() for n in _shifts(run)]
     decoded += [_unhex(m[0]) for m in _HEX.finditer(text)]
-    for number, found in enumerate(decoded, 1):
-        if len(found) >= _ARRAY:
-            large.append(raw.inner(f"coded run {number}", found, guess=True))
-        elif len(found) < _SMALL:
-            small.append(found)
-    if small:
-        large.append(raw.inner("short coded runs", b"\n".join(small), guess=True))
-    return large
+    found = [
+        raw.inner(f"coded run {number}", payload, guess=True)
+        for number, payload in enumerate(decoded, 1)
+        if len(payload) >= _ARRAY
+    ]
+    short = b"\n".join(_printed(payload) for payload in decoded if len(payload) < _ARRAY).strip()
+    return [*found, raw.inner("short coded runs", short, guess=True)] if short else found
+
+
+def _printed(payload: bytes) -> bytes:
+    """Take the text out of bytes: all of them, or the runs of eight letters and more."""
+    text = decode(payload, guess=True)
+    return payload if text is not None else b"\n".join(_PRINTED.findall(payload))
 
 
 def _shifts(run: str) -> range:
