@@ -29,7 +29,7 @@ from evidence.disclosure.key import FILE, VARIABLE
 from evidence.errors import BriefError, DisclosureError
 from evidence.neck import Neck, replace_file
 from evidence.portal import write_portal
-from evidence.study import load_study
+from evidence.study import Study, load_study
 
 TODAY = date(2026, 11, 22)
 DRAFT = "Draft, not for citation"
@@ -312,9 +312,10 @@ def _restricted(cleared: Cleared, names: Callable[[list[str]], list[str]]) -> Cl
 
 
 def test_restricted_data_leave_hashes_and_the_next_newcomer_is_held_back(
-    cleared: Cleared, root: Path, monkeypatch: pytest.MonkeyPatch
+    cleared: Cleared, root: Path, plants: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
+    shutil.copytree(plants.internal, cleared.study.internal)
     _sign(cleared)
     publish(_restricted(cleared, lambda names: names), today=TODAY)
     assert (root / FILE).is_file()

@@ -598,6 +598,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "bytes after a picture": (_png() + b"more", "bytes after its end"),
     "traceback in a notebook": (_notebook(outputs=[{"output_type": "error"}]), "a traceback"),
     "stderr in a notebook": (_notebook(outputs=[{"output_type": "stream", "name": "stderr"}]), "stderr"),
+    "notebook in utf-16": (_notebook(outputs=[{"output_type": "error"}]).decode().encode("utf-16"), "a traceback"),
     "hidden cell": (_notebook(metadata={}).replace(b'"metadata": {}, "source"', b'"metadata": {"tags": ["remove_cell"]}, "source"'), "a hidden cell"),
     "locked archive": (_zipped({"a.txt": b"a"}).replace(b"PK\x01\x02\x14\x03\x14\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01\x00"), "password"),
     "locked pdf": (_pdf(b"<< /Encrypt 3 0 R >>"), "a password"),

@@ -113,7 +113,9 @@ def publish_studies(studies: tuple[Path, ...]) -> None:
     """Publish what is cleared and signed as the next edition, and write the portal."""
     with _told_plainly():
         for study in _load(studies):
-            made = publish(_clear(study), today=datetime.now(UTC).date())
+            cleared = _clear(study)
+            made = publish(cleared, today=datetime.now(UTC).date())
+            scan_folder(study.public, cleared)
             place = made.folder.relative_to(study.root)
             told = f"edition {made.edition.number} of {made.edition.date}"
             click.echo(

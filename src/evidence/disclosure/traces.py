@@ -116,7 +116,7 @@ def find_active(part: Part) -> str:
     if part.kind in {"css", "xml"}:
         return _find_in_markup(part)
     if part.kind == "notebook":
-        return _find_in_notebook(part.payload)
+        return _find_in_notebook(_first(part))
     if part.kind == "pdf" and any(_PDF_ACTIVE.search(text) for text in part.texts):
         return "a script"
     return ""
@@ -228,14 +228,14 @@ def _find_in_markup(part: Part) -> str:
     return MACHINE if _ELSEWHERE.search(html.unescape(text)) else ""
 
 
-def _find_in_notebook(payload: bytes) -> str:
-    notebook = json.loads(payload.decode("utf-8-sig"))
+def _find_in_notebook(text: str) -> str:
+    notebook = json.loads(text)
     for cell in notebook["cells"]:
-        data: dict[str, Any] = cell.get("metadata", {})
-        jupyter, tags = data.get("jupyter", {}), set(data.get("tags", ()))
+        data: dict[str, Any] = cell.get("metadata") or {}
+        jupyter, tags = data.get("jupyter") or {}, set(data.get("tags") or ())
         if jupyter.get("source_hidden") or jupyter.get("outputs_hidden") or tags & _LEFT_OUT:
             return "a hidden cell"
-        for output in cell.get("outputs", ()):
+        for output in cell.get("outputs") or ():
             if output.get("output_type") == "error":
                 return MACHINE
             if output.get("name") == "stderr":

@@ -210,8 +210,8 @@ def _outputs(raw: Raw, text: str) -> list[Raw]:
         return [
             raw.inner(f"cell {number}, output '{mime}'", _flat(data))
             for number, cell in enumerate(cells, 1)
-            for output in cell.get("outputs", [])
-            for mime, data in output.get("data", {}).items()
+            for output in cell.get("outputs") or ()
+            for mime, data in (output.get("data") or {}).items()
             if mime in {"text/html", "image/svg+xml", "text/markdown"}
         ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
