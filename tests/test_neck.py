@@ -16,7 +16,7 @@ from evidence.study import Study
 
 def test_every_schema_is_a_valid_schema() -> None:
     schemas = sorted(SCHEMAS.glob("*.schema.json"))
-    assert len(schemas) >= 7
+    assert len(schemas) >= 8
     for path in schemas:
         jsonschema.Draft202012Validator.check_schema(json.loads(path.read_text("utf-8")))
 

@@ -13,7 +13,15 @@ import click
 from tqdm import tqdm
 
 from evidence.brief import Reason, check_text, hash_signed, publish, withdraw, write_brief
-from evidence.disclosure import Cleared, clear, read_signoff, scan_folder, signoff_path
+from evidence.disclosure import (
+    Cleared,
+    assess,
+    clear,
+    read_signoff,
+    scan_folder,
+    signoff_path,
+    write_results,
+)
 from evidence.errors import EvidenceError
 from evidence.neck import read_neck
 from evidence.panel import DataReport, report_data
@@ -143,7 +151,10 @@ def withdraw_study(study: Path, reason: Reason, by: str, note: str) -> None:
 
 def _clear(study: Study) -> Cleared:
     check_fresh(study)
-    return clear(read_neck(study.internal), study)
+    neck = read_neck(study.internal)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    write_results(assess(neck, study), study.internal, timestamp=now)
+    return clear(neck, study)
 
 
 def _tell_signing(cleared: Cleared) -> None:

@@ -23,15 +23,16 @@ from typing import Any
 import jsonschema
 import pandas as pd
 
-from evidence.errors import NeckError
+from evidence.errors import NeckError, PanelError
+from evidence.exhibits import CELL_COLUMNS, Exhibit, type_cells
 from evidence.exhibits import COLUMNS as EXHIBIT_COLUMNS
-from evidence.exhibits import Exhibit
 from evidence.findings import Finding, as_entry, compare_cases
 from evidence.models import COLUMNS as ESTIMATE_COLUMNS
-from evidence.models import Fit
-from evidence.panel import Panel
+from evidence.models import Fit, find_cohorts
+from evidence.panel import Panel, cluster_column, select_sample
 
 SCHEMAS = Path(__file__).parent / "schemas"
+_ADOPTION = frozenset({"callaway_santanna", "sun_abraham", "imputation"})
 _COUNTS = ("nobs", "n_entities", "n_periods", "n_clusters", "n_treated_clusters")
 _TEXTS = ("analysis", "case", "specification", "estimator", "outcome", "term", "unit", "level",
           "cov_type", "small_sample", "role", "reason", "moderator")  # fmt: skip
@@ -43,8 +44,9 @@ class Neck:
 
     ``estimates`` has a row a coefficient; ``findings`` are the entries of
     ``findings.json``; ``protected`` holds ``confidentiality, protected_unit,
-    identifiers, citations, items_left_out, units`` (case/specification → the protected
-    units whose rows were used).
+    identifiers, citations, items_left_out, units``: the protected units whose rows were
+    used, by case/specification, case/specification/term of an adoption path, and
+    exhibit/table cell.
     """
 
     estimates: pd.DataFrame
@@ -89,7 +91,7 @@ def write_neck(
         "identifiers": list(panel.provenance.identifiers),
         "citations": panel.provenance.citations,
         "items_left_out": list(panel.items_left_out),
-        "units": {f"{fit.case}/{fit.specification.id}": list(fit.units) for fit in fits},
+        "units": _list_units(panel, fits, exhibits),
     }
     neck = Neck(estimates, [as_entry(f) for f in findings], exhibits, protected)
     save_neck(neck, folder)
@@ -99,6 +101,43 @@ def write_neck(
     written = [("estimates.csv", len(estimates)), ("findings.json", len(findings))]
     written += [(f"exhibits/{e.id}.csv", len(e.data)) for e in exhibits]
     return pd.DataFrame(written, columns=["file", "rows"])
+
+
+def _list_units(
+    panel: Panel, fits: tuple[Fit, ...], exhibits: tuple[Exhibit, ...]
+) -> dict[str, list[str]]:
+    units = {}
+    for fit in fits:
+        key = f"{fit.case}/{fit.specification.id}"
+        units[key] = list(fit.units)
+        adopters = _list_adopters(panel, fit)
+        units |= {f"{key}/{term}": list(names) for term, names in adopters.items()}
+    for exhibit in exhibits:
+        units |= {f"{exhibit.id}/{cell}": list(names) for cell, names in exhibit.units.items()}
+    return units
+
+
+def _list_adopters(panel: Panel, fit: Fit) -> dict[str, list[str]]:
+    """List the protected units behind each step of an adoption path, and those never on it.
+
+    Counted in the sample's rows; an estimator that drops more has fewer, never more.
+    """
+    spec = fit.specification
+    if spec.estimator not in _ADOPTION:
+        return {}
+    try:
+        column = cluster_column(panel.study, panel.provenance.protected_unit)
+    except PanelError:
+        return {}
+    data = select_sample(panel, spec).data
+    units, exposure = data[column].astype("string"), spec.exposures[0]
+    cohorts = find_cohorts(data[exposure]).reindex(data.index.get_level_values("entity"))
+    since = data.index.get_level_values("time") - cohorts.to_numpy()
+    listed = {
+        f"{exposure} event {event:g}": sorted(units[since == event].unique())
+        for event in sorted(since.dropna().unique())
+    }
+    return {**listed, f"{exposure} never": sorted(units[since.isna()].unique())}
 
 
 def save_neck(neck: Neck, folder: Path) -> None:
@@ -247,17 +286,31 @@ def _serialise(neck: Neck) -> dict[str, str]:
 def _check_neck(texts: dict[str, str], where: str) -> None:
     for name, text in texts.items():
         place = f"{where}/{name}"
-        if name.endswith(".json"):
-            schema = "exhibit" if name.startswith("exhibits/") else Path(name).stem
-            check_schema(json.loads(text), schema, place)
-        elif name == "estimates.csv":
-            check_schema(_records(text, ESTIMATE_COLUMNS, place), "estimates", place)
+        if name.startswith("exhibits/"):
+            _check_exhibit(name, text, texts[name.removesuffix(".csv") + ".json"
+                           if name.endswith(".csv") else name], place)  # fmt: skip
+        elif name.endswith(".json"):
+            check_schema(json.loads(text), Path(name).stem, place)
         else:
-            check_schema(_records(text, EXHIBIT_COLUMNS, place), "exhibit_rows", place)
+            check_schema(_records(text, ESTIMATE_COLUMNS, place), "estimates", place)
 
 
-def _records(text: str, columns: tuple[str, ...], where: str) -> list[dict[str, Any]]:
-    frame = _parse_csv(io.StringIO(text))
+def _check_exhibit(name: str, text: str, document: str, place: str) -> None:
+    told = json.loads(document)
+    cells = told.get("kind") == "cells"
+    schema = "exhibit_cells" if cells else "exhibit"
+    if name.endswith(".json"):
+        check_schema(told, schema, place)
+        return
+    by = tuple(told.get("by", ())) if cells else ()
+    columns = ("case", *by, *CELL_COLUMNS) if cells else EXHIBIT_COLUMNS
+    check_schema(_records(text, columns, place, by), f"{schema}_rows", place)
+
+
+def _records(
+    text: str, columns: tuple[str, ...], where: str, by: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
+    frame = _parse_csv(io.StringIO(text), by)
     if tuple(frame.columns) != columns:
         raise NeckError(
             where,
@@ -269,14 +322,14 @@ def _records(text: str, columns: tuple[str, ...], where: str) -> list[dict[str, 
     return [{str(k): v for k, v in row.items()} for row in plain.to_dict("records")]
 
 
-def _parse_csv(source: Any) -> pd.DataFrame:
+def _parse_csv(source: Any, by: tuple[str, ...] = ()) -> pd.DataFrame:
+    texts = {*_TEXTS, "finding", "claim", "design", "direction", "status", *by}
+    numbers = {*ESTIMATE_COLUMNS, *EXHIBIT_COLUMNS, *CELL_COLUMNS} - {*_TEXTS, "status", *by}
     frame = pd.read_csv(
         source,
-        dtype=dict.fromkeys((*_TEXTS, "finding", "claim", "design", "direction"), str),
+        dtype=dict.fromkeys(texts, str),
         keep_default_na=False,
-        na_values={
-            name: [""] for name in (*ESTIMATE_COLUMNS, *EXHIBIT_COLUMNS) if name not in _TEXTS
-        },
+        na_values={name: [""] for name in sorted(numbers)},
     )
     counts = (*_COUNTS, "contributors")
     return frame.astype({name: "Int64" for name in counts if name in frame})
@@ -285,7 +338,10 @@ def _parse_csv(source: Any) -> pd.DataFrame:
 def _read_exhibit(path: Path) -> Exhibit:
     document = json.loads(path.read_text(encoding="utf-8"))
     specification = {k: v for k, v in document.items() if k not in {"schema_version", "id"}}
-    return Exhibit(document["id"], specification, _parse_csv(path.with_suffix(".csv")))
+    by = tuple(specification.get("by", ()))
+    data = _parse_csv(path.with_suffix(".csv"), by)
+    cells = specification["kind"] == "cells"
+    return Exhibit(document["id"], specification, type_cells(data) if cells else data)
 
 
 def _join_exhibits(necks: list[Neck]) -> tuple[Exhibit, ...]:

@@ -10,7 +10,15 @@ from typing import Any
 
 from evidence.disclosure import Cleared, fingerprint
 from evidence.errors import BriefError
-from evidence.exhibits import Exhibit, describe, draw, tabulate, words_of
+from evidence.exhibits import (
+    Exhibit,
+    describe,
+    draw,
+    entitle_cells,
+    note_cells,
+    tabulate,
+    words_of,
+)
 from evidence.language import (
     FIELDS,
     capitalise,
@@ -72,6 +80,7 @@ def compose(cleared: Cleared, language: str) -> dict[str, Any]:
         "background": prose.background,
         "figure": _figure(cleared, language),
         "table": _table(cleared, language),
+        "cells": _cells(cleared, language),
         "how": _how(cleared, language),
         "certainty": _certainty(cleared, language),
         "grade": _lead_finding(cleared)["grade"]["label"],
@@ -221,6 +230,19 @@ def _table(cleared: Cleared, language: str) -> dict[str, Any]:
         **_laid_out(cleared.study, language, exhibit),
         "note": say(language, "table.note", conf_level=level) if several else "",
     }
+
+
+def _cells(cleared: Cleared, language: str) -> list[dict[str, Any]]:
+    """Lay out the tables of cells, in the order of the notebook."""
+    return [
+        {
+            "caption": entitle_cells(cleared.study, language, exhibit),
+            **_laid_out(cleared.study, language, exhibit),
+            "note": note_cells(language, exhibit),
+        }
+        for exhibit in cleared.neck.exhibits
+        if exhibit.specification["kind"] == "cells"
+    ]
 
 
 def _laid_out(study: Study, language: str, exhibit: Exhibit) -> dict[str, Any]:

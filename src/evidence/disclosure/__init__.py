@@ -1,7 +1,7 @@
 """The gate: only what is ``Cleared`` may be published; the register of what was."""
 
 from evidence.disclosure.differencing import check_differencing
-from evidence.disclosure.gate import Cleared, clear, fingerprint
+from evidence.disclosure.gate import Assessment, Cleared, assess, clear, fingerprint
 from evidence.disclosure.key import check_value, make_key
 from evidence.disclosure.releases import (
     Edition,
@@ -17,6 +17,8 @@ from evidence.disclosure.releases import (
     read_registers,
     register_path,
 )
+from evidence.disclosure.results import write_results
+from evidence.disclosure.rules import Check
 from evidence.disclosure.scan import scan_bytes, scan_folder
 from evidence.disclosure.signoff import (
     Reply,
@@ -29,6 +31,8 @@ from evidence.disclosure.signoff import (
 from evidence.disclosure.states import Entry, add_entries, read_history, state_path, tell_state
 
 __all__ = [
+    "Assessment",
+    "Check",
     "Cleared",
     "Edition",
     "Entry",
@@ -40,6 +44,7 @@ __all__ = [
     "add_edition",
     "add_entries",
     "add_withdrawal",
+    "assess",
     "check_differencing",
     "check_signoff",
     "check_value",
@@ -60,4 +65,5 @@ __all__ = [
     "signoff_path",
     "state_path",
     "tell_state",
+    "write_results",
 ]

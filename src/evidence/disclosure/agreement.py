@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from evidence.errors import DisclosureError
+from evidence.exhibits import Exhibit, label_cell, list_places
 from evidence.findings import agrees, compare_cases
 from evidence.neck import Neck
 from evidence.study import Study
@@ -30,10 +31,25 @@ def check_agreement(neck: Neck, study: Study) -> None:
         raise _disagreement("comparison of cases", "findings.json", study)
     findings = {entry["id"]: entry for entry in stated}
     for exhibit in neck.exhibits:
+        if exhibit.specification["kind"] == "cells":
+            _check_cells(exhibit, neck, study)
+            continue
         for row in exhibit.rows:
             finding = findings.get(row["finding"])
             if finding is None or not _shows(row, finding):
                 raise _disagreement(f"exhibit '{exhibit.id}'", "findings.json", study)
+
+
+def _check_cells(exhibit: Exhibit, neck: Neck, study: Study) -> None:
+    """Check that a table's counts are those of the units that the run wrote down."""
+    units = neck.protected["units"]
+    statistic = exhibit.specification["statistic"]
+    for place, row in zip(list_places(exhibit), exhibit.rows, strict=True):
+        names = units.get(f"{exhibit.id}/{label_cell(place)}")
+        told = row["contributors"]
+        same = names is not None and (len(names) == told if not pd.isna(told) else not names)
+        if not same or (statistic == "count" and not _equal(row["value"], float(len(names or ())))):
+            raise _disagreement(f"exhibit '{exhibit.id}'", "protected.json", study)
 
 
 def _shows(row: dict[str, Any], finding: dict[str, Any]) -> bool:

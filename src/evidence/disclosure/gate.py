@@ -1,7 +1,7 @@
 """The gate: only what is ``Cleared`` may be published.
 
-Contributor rules bind restricted data; the byte scan binds everything. The threshold of
-10 is ACRO's default; its other rules (dominance, degrees of freedom) are not here yet.
+Contributor rules bind restricted data; the byte scan binds everything. For simulated and
+public data the rules are looked at and recorded, and stop nothing.
 """
 
 from __future__ import annotations
@@ -10,10 +10,16 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-import pandas as pd
-
 from evidence.disclosure.agreement import check_agreement
 from evidence.disclosure.differencing import check_differencing
+from evidence.disclosure.remedies import check_differences, treat
+from evidence.disclosure.rules import (
+    Check,
+    check_estimates,
+    check_findings,
+    check_tables,
+    waive,
+)
 from evidence.errors import DisclosureError
 from evidence.neck import Neck
 from evidence.study import Study
@@ -25,7 +31,8 @@ _SEAL = object()
 class Cleared:
     """A neck that has passed the gate; ``clear`` is its only maker.
 
-    ``sha256`` binds what was cleared, ``rules`` what it was cleared by.
+    ``neck`` is what may be shown: remedies have been applied to its tables. ``sha256``
+    binds it, ``rules`` says what it was cleared by, ``checks`` what each rule saw.
     """
 
     study: Study
@@ -33,6 +40,7 @@ class Cleared:
     rules: dict[str, int]
     sha256: str
     _seal: object
+    checks: tuple[Check, ...] = ()
 
     def __post_init__(self) -> None:
         if self._seal is not _SEAL:
@@ -44,21 +52,69 @@ class Cleared:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A neck as the rules see it: ``neck`` after remedies, ``checks`` of every rule."""
+
+    study: Study
+    neck: Neck
+    checks: tuple[Check, ...]
+
+
+def assess(neck: Neck, study: Study) -> Assessment:
+    """Apply the remedies that a study allows, then every rule; stop at none.
+
+    Raises
+    ------
+    DisclosureError
+        Where a finding, an exhibit or a table does not agree with the run.
+    """
+    check_agreement(neck, study)
+    settings = study.disclosure
+    treated, steps = treat(neck, study) if _is_bound(neck) else (neck, [])
+    checks = [
+        *check_findings(treated, settings),
+        *check_estimates(treated, study),
+        *check_tables(treated, settings),
+        *check_differences(treated, settings),
+        *steps,
+    ]
+    return Assessment(study, treated, tuple(waive(checks, settings)))
+
+
 def clear(neck: Neck, study: Study) -> Cleared:
     """Clear a neck for publication.
 
     Raises
     ------
     DisclosureError
-        Where a table cell of restricted data has too few contributors, differs by too few
-        from what was released before, or a finding does not agree with its estimate.
+        Where a rule fails on restricted data, naming output, rule and remedy; an
+        output differs by too few units from what was released before; or a finding,
+        exhibit or table does not agree with the run.
     """
-    check_agreement(neck, study)
-    threshold = study.disclosure.threshold
-    if neck.protected["confidentiality"] == "restricted":
-        _check_contributors(neck, study, threshold)
-        check_differencing(neck, study)
-    return Cleared(study, neck, {"threshold": threshold}, fingerprint(neck, study), _SEAL)
+    assessed = assess(neck, study)
+    if _is_bound(neck):
+        for check in assessed.checks:
+            if check.verdict == "fail":
+                raise _refuse(check)
+        check_differencing(assessed.neck, study)
+    rules = {"threshold": study.disclosure.threshold}
+    told = assessed.neck
+    return Cleared(study, told, rules, fingerprint(told, study), _SEAL, assessed.checks)
+
+
+def _is_bound(neck: Neck) -> bool:
+    """Tell whether contributor rules bind: for restricted data only."""
+    return bool(neck.protected["confidentiality"] == "restricted")
+
+
+def _refuse(check: Check) -> DisclosureError:
+    return DisclosureError(
+        f"{check.kind} '{check.output}'",
+        seen=check.summary,
+        expected=f"what the rule '{check.rule}' of the data agreement asks for",
+        do=check.remedy,
+    )
 
 
 def fingerprint(neck: Neck, study: Study) -> str:
@@ -68,36 +124,3 @@ def fingerprint(neck: Neck, study: Study) -> str:
     for frame in (neck.estimates, *(exhibit.data for exhibit in neck.exhibits)):
         digest.update(frame.to_csv(index=False, float_format="%.17g").encode())
     return digest.hexdigest()
-
-
-def _check_contributors(neck: Neck, study: Study, threshold: int) -> None:
-    unit = neck.protected["protected_unit"]
-    counts = [
-        (f"finding '{entry['id']}'", entry["contributors"], entry["direction"])
-        for entry in neck.findings
-        if entry["kind"] == "finding"
-    ]
-    counts += [
-        (f"exhibit '{exhibit.id}', row {row['finding']}", row["contributors"], row["direction"])
-        for exhibit in neck.exhibits
-        for row in exhibit.rows
-    ]
-    for where, count, direction in counts:
-        if pd.isna(count):
-            raise DisclosureError(
-                where,
-                seen=f"no count of contributing units ({unit})",
-                expected=f"a variable of the study that names each {unit}",
-                do=f"Declare the column that names the {unit} with role 'entity' or 'cluster'.",
-            )
-        if count < threshold and direction != "refused":
-            raise _too_few(where, unit, threshold)
-
-
-def _too_few(where: str, unit: str, threshold: int) -> DisclosureError:
-    return DisclosureError(
-        where,
-        seen=f"fewer than {threshold} contributing units ({unit})",
-        expected=f"{threshold} or more, the data agreement's threshold",
-        do="Merge the case with another, or take the claim out; nothing was published.",
-    )

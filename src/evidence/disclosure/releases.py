@@ -143,9 +143,9 @@ def list_outputs(neck: Neck, study: Study) -> tuple[Output, ...]:
     exhibits = {exhibit.id: exhibit.specification for exhibit in neck.exhibits}
     for key in sorted(units):
         name = key.partition("/")[0]
-        if name in exhibits:
+        if name in exhibits and units[key]:
             about = exhibits[name]
-            outcome = str(about.get("outcome", name))
+            outcome = str(about.get("outcome", about.get("value", name)))
             statistic = str(about.get("statistic", about["kind"]))
             outputs.append(_output(study, kind, key, name, outcome, statistic, units[key]))
     return tuple(outputs)

@@ -6,26 +6,50 @@ microdata and no words. ``draw`` makes a picture of it in a language and a width
 
 from __future__ import annotations
 
+from evidence.exhibits.cells import (
+    CELL_COLUMNS,
+    STATISTICS,
+    label_cell,
+    list_places,
+    table_cells,
+    type_cells,
+)
 from evidence.exhibits.curve import figure_curve
 from evidence.exhibits.drawing import draw, show
 from evidence.exhibits.noun import COLUMNS, Exhibit, figure_coefficients, table_findings
 from evidence.exhibits.report import figure_report
 from evidence.exhibits.style import font_path
-from evidence.exhibits.words import describe, label_row, say_findings, tabulate, words_of
+from evidence.exhibits.words import (
+    describe,
+    entitle_cells,
+    label_row,
+    note_cells,
+    say_findings,
+    tabulate,
+    words_of,
+)
 
 __all__ = [
+    "CELL_COLUMNS",
     "COLUMNS",
+    "STATISTICS",
     "Exhibit",
     "describe",
     "draw",
+    "entitle_cells",
     "figure_coefficients",
     "figure_curve",
     "figure_report",
     "font_path",
+    "label_cell",
     "label_row",
+    "list_places",
+    "note_cells",
     "say_findings",
     "show",
+    "table_cells",
     "table_findings",
     "tabulate",
+    "type_cells",
     "words_of",
 ]

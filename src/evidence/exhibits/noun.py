@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -23,12 +23,14 @@ class Exhibit:
 
     ``data`` has the columns ``COLUMNS``, a row a finding; ``contributors`` counts the
     protected units on the thinnest side of the comparison, ``reference`` is a simulation's true effect.
-    ``specification`` holds ``kind`` and what the drawing needs.
+    ``specification`` holds ``kind`` and what the drawing needs. ``units`` maps the label
+    of a table cell → the protected units in it; the neck keeps them for the gate alone.
     """
 
     id: str
     specification: dict[str, Any]
     data: pd.DataFrame
+    units: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -85,8 +86,25 @@ def tabulate(
     body : list of list of (text, direction)
         Row by row; ``direction`` is empty for cells that are no estimate.
     """
+    if exhibit.specification["kind"] == "cells":
+        return _tabulate_cells(study, language, exhibit)
     several = exhibit.data["case"].nunique() > 1
     return (_tabulate_cases if several else _tabulate_claims)(study, language, exhibit)
+
+
+def entitle_cells(study: Study, language: str, exhibit: Exhibit) -> str:
+    """Say in a caption what a table of cells shows, and what it is cut by."""
+    what = _head_of_cells(study, language, exhibit)
+    by = [_label(study, language, name) for name in exhibit.specification["by"]]
+    if not by:
+        return what
+    return say(language, "cells.caption", what=what, by=", ".join(by))
+
+
+def note_cells(language: str, exhibit: Exhibit) -> str:
+    """Say under a table of cells what was withheld or rounded."""
+    told = [s for s in ("suppressed", "rounded") if (exhibit.data["status"] == s).any()]
+    return " ".join(say(language, f"cells.note_{status}") for status in told)
 
 
 def say_findings(findings: tuple[Finding, ...], study: Study, language: str = "en") -> pd.DataFrame:
@@ -113,6 +131,96 @@ def _label(study: Study, language: str, name: str) -> str:
 def _case_label(study: Study, language: str, case: str) -> str:
     found = next((c for c in study.cases if c.id == case), None)
     return found.label.get(language, case) if found else case
+
+
+def _tabulate_cells(
+    study: Study, language: str, exhibit: Exhibit
+) -> tuple[list[str], list[list[tuple[str, str]]]]:
+    asked = exhibit.specification
+    several = exhibit.data["case"].nunique() > 1
+    counted = asked["statistic"] == "count"
+    places = [say(language, "table.place")] if several or not asked["by"] else []
+    heads = [capitalise(_label(study, language, name)) for name in asked["by"]]
+    nouns = capitalise(_nouns(study, language)[1])
+    amounts = [_head_of_cells(study, language, exhibit)]
+    amounts += [] if counted else [say(language, "table.entities", nouns=nouns)]
+    body = []
+    for row in exhibit.rows:
+        labels = [_case_label(study, language, row["case"])] if places else []
+        labels += [_place_label(study, language, exhibit, name, row[name]) for name in asked["by"]]
+        numbers = [_amount_of_cell(language, asked, row)]
+        numbers += [] if counted else [_count_of_cell(language, row)]
+        empty = "refused" if pd.isna(row["value"]) else ""
+        body.append([*((text, "") for text in labels), *((text, empty) for text in numbers)])
+    return [*places, *heads, *amounts], body
+
+
+def _nouns(study: Study, language: str) -> tuple[str, str]:
+    return study.entity.noun.get(language, (study.entity.name, study.entity.name))
+
+
+def _head_of_cells(study: Study, language: str, exhibit: Exhibit) -> str:
+    asked = exhibit.specification
+    percent = asked["percent"]
+    told = {
+        "value": _label(study, language, asked["value"]),
+        "nouns": _nouns(study, language)[1],
+        "percent": "" if percent is None else format_number(language, percent, decimals=0),
+        "unit": name_unit(language, "percent" if _is_share(asked) else asked["unit"]),
+    }
+    return capitalise(say(language, f"cells.{asked['statistic']}", **told))
+
+
+def _is_share(asked: Mapping[str, Any]) -> bool:
+    return asked["statistic"] == "share" or asked["unit"] in {"share", "indicator"}
+
+
+def _amount_of_cell(language: str, asked: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    if row["status"] == "suppressed":
+        return say(language, "cells.suppressed")
+    if pd.isna(row["value"]):
+        return say(language, "cells.empty")
+    if asked["statistic"] == "count":
+        return format_number(language, row["value"], decimals=0)
+    scale = 100 if _is_share(asked) and asked["statistic"] != "sum" else 1
+    return format_number(language, scale * row["value"], decimals=1 if scale == 100 else 2)
+
+
+def _count_of_cell(language: str, row: Mapping[str, Any]) -> str:
+    if pd.isna(row["contributors"]):
+        return ""
+    return format_number(language, row["contributors"], decimals=0)
+
+
+def _place_label(study: Study, language: str, exhibit: Exhibit, name: str, label: str) -> str:
+    asked = exhibit.specification
+    bases = asked.get("merged", {}).get(name, {}).get(label, [label])
+    if len(bases) > 1 and study.variable(name).role == "time":
+        return f"{bases[0]}\N{EN DASH}{bases[-1]}"
+    if len(bases) > 1 and name in asked["bands"]:
+        return _place_label(
+            study, language, exhibit, name,
+            f"{bases[0].partition('..')[0]}..{bases[-1].partition('..')[2]}",
+        )  # fmt: skip
+    if study.variable(name).unit == "indicator" and name not in asked["bands"]:
+        return " / ".join(say(language, f"cells.{_YES[base]}") for base in bases)
+    if name in asked["bands"]:
+        return _band_label(language, label)
+    return " / ".join(bases)
+
+
+_YES = {"0": "no", "1": "yes"}
+
+
+def _band_label(language: str, label: str) -> str:
+    low, high = (float(end) for end in label.split(".."))
+    ends = {
+        key: format_number(language, end, decimals=0 if end.is_integer() else 2)
+        for key, end in (("low", low), ("high", high))
+        if math.isfinite(end)
+    }
+    kind = {("low",): "above", ("high",): "below", (): "all"}.get(tuple(ends), "between")
+    return say(language, f"cells.{kind}", **ends)
 
 
 def _tabulate_claims(

@@ -19,6 +19,7 @@ from evidence.study.sections import (
     Prose,
     Specification,
     Variable,
+    Waiver,
 )
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Specification",
     "Study",
     "Variable",
+    "Waiver",
     "find_root",
     "list_slugs",
     "load_study",

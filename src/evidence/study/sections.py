@@ -146,11 +146,47 @@ class Entry:
     uncertain_matches: Literal["in", "out"] = "out"
 
 
+Rule = Literal[
+    "threshold", "dominance", "p-ratio", "dof", "zeros", "endpoints", "percentiles", "contributors",
+    "events", "workers", "differencing", "suppression",
+]  # fmt: skip
+"""Names of the gate's rules that a person may ask an exception from."""
+
+
+@strict
+class Waiver:
+    """A request for an exception: what from which rule, in which role, why.
+
+    ``output`` is a finding's id, a table's id (all its cells) with or without its cell's
+    label behind a slash, or ``<case>/<specification>``.
+    """
+
+    output: Text
+    rule: Rule
+    requested_by: Text
+    reason: Text
+
+
 @strict
 class Disclosure:
-    """The rules of the data agreement: least contributors to a table cell."""
+    """The rules of the data agreement, by ACRO's names and with its defaults.
+
+    ``threshold`` is the least count of contributors; the ``nk_n`` largest may hold no
+    more than ``nk_k`` of a total; what is left beside the two largest must be
+    ``p_ratio`` of the largest or more; ``dof`` is the least of residual degrees of
+    freedom. ``remedies`` may be applied by the gate, in the order merge, round,
+    suppress; ``round_to`` is the base of rounded counts.
+    """
 
     threshold: Annotated[int, Field(ge=3)] = 10
+    nk_n: Literal[1, 2] = 2
+    nk_k: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    p_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    dof: Annotated[int, Field(ge=1)] = 10
+    zeros_are_disclosive: bool = True
+    remedies: tuple[Literal["merge", "round", "suppress"], ...] = ()
+    round_to: Annotated[int, Field(ge=3)] = 5
+    exceptions: tuple[Waiver, ...] = ()
 
 
 @strict
