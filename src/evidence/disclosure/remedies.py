@@ -175,7 +175,7 @@ def _pool(rows: list[Row], sets: list[set[str]], statistic: str) -> Row:
         "status": "",
         **{
             name: _pool_counts([row[name] for row in rows], apart=apart and bool(union))
-            for name in ("below", "above", "factories", "workers")
+            for name in ("below", "above", "n_factories", "n_workers")
         },
     }
 
@@ -230,7 +230,7 @@ def _show_rounded(table: Exhibit, base: int) -> Exhibit:
     nearest = (np.floor(table.data["value"] / base + 0.5) * base).astype("float64")
     data = table.data.assign(value=nearest, contributors=nearest.astype("Int64"))
     for name in ("rows", "total", "largest", "second"):
-        data[name] = pd.NA
+        data[name] = np.nan
     return replace(table, data=type_cells(data))
 
 

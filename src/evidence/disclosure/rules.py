@@ -177,7 +177,7 @@ def _threshold(
     sides = ("below", "above") if asked["statistic"] == "share" else ()
     counts = [row[name] for name in ("contributors", *sides)]
     if asked["level"] == "worker":
-        counts[0] = row["workers"]
+        counts[0] = row["n_workers"]
     found = [_few(n, settings.threshold, rule="threshold") for n in counts if not _zero(n)]
     problems = [problem for problem in found if problem is not None]
     return min(problems, key=lambda problem: problem.waivable, default=None)
@@ -244,11 +244,11 @@ def _workers(row: Mapping[str, Any], asked: Mapping[str, Any], _: Disclosure) ->
     """Refuse a statistic of workers from few factories or few workers (docs/decisions)."""
     if row["status"] in TREATED or asked["level"] != "worker" or _zero(row["contributors"]):
         return None
-    if pd.isna(row["workers"]) or pd.isna(row["factories"]):
+    if pd.isna(row["n_workers"]) or pd.isna(row["n_factories"]):
         return Problem("workers", "a statistic of workers without counts of them and of factories")
-    if row["factories"] < FACTORIES or row["workers"] < WORKERS:
+    if row["n_factories"] < FACTORIES or row["n_workers"] < WORKERS:
         told = "a statistic of workers from too few factories or too few workers"
-        return Problem("workers", told, waivable=row["factories"] >= FEWEST)
+        return Problem("workers", told, waivable=row["n_factories"] >= FEWEST)
     return None
 
 

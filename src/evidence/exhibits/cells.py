@@ -24,7 +24,7 @@ STATISTICS = ("count", "share", "mean", "sum", "median", "percentile")
 
 CELL_COLUMNS = (
     "value", "contributors", "rows", "largest", "second", "total", "equal", "below", "above",
-    "factories", "workers", "status",
+    "n_factories", "n_workers", "status",
 )  # fmt: skip
 """Columns of a table of cells behind ``case`` and its ``by``."""
 
@@ -72,7 +72,7 @@ def table_cells(
         distinct protected units; ``largest``, ``second`` and ``total`` are sums of
         absolute values, of a unit and of all; ``equal`` says that all units agree;
         ``below`` and ``above`` count units on either side of a percentile, or with 0 and
-        with 1; ``factories`` and ``workers`` are counted for worker variables.
+        with 1; ``n_factories`` and ``n_workers`` are counted for worker variables.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def _frame(data: list[dict[str, Any]], by: Sequence[str]) -> pd.DataFrame:
 
 def type_cells(frame: pd.DataFrame) -> pd.DataFrame:
     """Give the columns of a table of cells their types."""
-    counts = ("contributors", "rows", "below", "above", "factories", "workers")
+    counts = ("contributors", "rows", "below", "above", "n_factories", "n_workers")
     numbers = ("value", "largest", "second", "total")
     types = dict.fromkeys(counts, "Int64") | dict.fromkeys(numbers, "float64")
     return frame.astype({**types, "equal": "boolean", "status": "str"})
@@ -271,7 +271,7 @@ def _lay_rows(
         frame[key] = data[column].astype("string") if column else pd.NA
     kept = held.notna().to_numpy()
     for label in labels:
-        kept &= label.notna().to_numpy()
+        kept = kept & label.notna().to_numpy()
     cells = list(zip(*(label[kept] for label in labels), strict=True))
     frame = frame[kept].reset_index(drop=True)
     return frame.assign(cell=pd.Series(cells or [()] * len(frame), dtype="object"))
@@ -330,8 +330,8 @@ def _measure(
         "equal": bool(len(means) and statistic != "count" and means.nunique() == 1),
         "below": sides[0],
         "above": sides[1],
-        "factories": rows["factory"].nunique() if worker else None,
-        "workers": rows["worker"].nunique() if worker else None,
+        "n_factories": rows["factory"].nunique() if worker else None,
+        "n_workers": rows["worker"].nunique() if worker else None,
         "status": "",
     }
 
