@@ -116,6 +116,18 @@ def test_a_hidden_sum_must_stay_uncertain_by_the_p_ratio(study: Study) -> None:
     assert find_exposed(neck.exhibits, two, RULES) == frozenset()
 
 
+def test_a_hidden_sum_of_nothing_is_told_exactly(study: Study) -> None:
+    def tables(panel: Panel, case: str) -> tuple[Exhibit, ...]:
+        cut = table_cells(panel, "employment", ["buyer"], "sum", name="parts", case=case)
+        return cut, table_cells(panel, "employment", [], "sum", name="whole", case=case)
+
+    frame = make_frame(60)
+    frame.loc[frame["buyer"] == "red", "employment"] = 0.0
+    neck = make_neck(study, {"VNM": frame}, tables)
+    one = frozenset({"parts/case=VNM|buyer=red"})
+    assert find_exposed(neck.exhibits, one, RULES) == one
+
+
 def test_a_mean_with_its_count_is_as_good_as_a_sum(study: Study) -> None:
     def tables(panel: Panel, case: str) -> tuple[Exhibit, ...]:
         cut = table_cells(panel, "wage", ["buyer"], "mean", name="parts", case=case)
