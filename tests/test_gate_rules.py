@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evidence.disclosure import Cleared, assess, clear, write_results
+from evidence.disclosure import Cleared, assess, clear, list_outputs, write_results
 from evidence.disclosure.rules import CELL_RULES, REMEDIES, check_estimates, judge_cell
 from evidence.errors import DisclosureError, ExhibitError, StudyError
 from evidence.exhibits import Exhibit, table_cells
@@ -482,3 +482,12 @@ def test_joined_tables_and_public_findings_single_nobody_out(study: Study) -> No
     finest = _cut("wage", ["workers", *pattern[:4]], "mean", bands=bands)
     with pytest.raises(DisclosureError, match=r"threshold|zeros"):
         clear(make_neck(study, frames, finest), study)
+
+
+def test_the_register_learns_of_each_table_cell_and_what_it_is_of(study: Study) -> None:
+    frames = {"VNM": make_frame(60).assign(violation=1.0)}
+    neck = make_neck(study, frames, _cut("wage", ["violation"], "mean"))
+    allowed = with_rules(study, zeros_are_disclosive=False)
+    (output,) = list_outputs(clear(neck, allowed).neck, allowed)
+    assert (output.id, output.outcome) == ("cells/case=VNM|violation=1", "wage")
+    assert (output.statistic, output.n_units) == ("mean", 60)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import pandas as pd
@@ -12,6 +13,7 @@ from evidence.errors import NeckError
 from evidence.models import COLUMNS
 from evidence.neck import SCHEMAS, Neck, join_necks, read_neck, replace_file, save_neck
 from evidence.study import Study
+from evidence.study.sections import Estimator
 
 
 def test_every_schema_is_a_valid_schema() -> None:
@@ -19,6 +21,12 @@ def test_every_schema_is_a_valid_schema() -> None:
     assert len(schemas) >= 8
     for path in schemas:
         jsonschema.Draft202012Validator.check_schema(json.loads(path.read_text("utf-8")))
+
+
+def test_estimates_of_every_estimator_can_be_written() -> None:
+    schema = json.loads((SCHEMAS / "estimates.schema.json").read_text("utf-8"))
+    known = schema["items"]["properties"]["estimator"]["enum"]
+    assert set(known) == set(get_args(Estimator))
 
 
 def test_a_neck_survives_the_way_through_files_to_the_last_digit(
