@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import shutil
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from evidence.exhibits import figure_coefficients, table_findings
 from evidence.findings import state
 from evidence.measures import score_measures
-from evidence.models import fit_specifications
+from evidence.models import Fit, fit_specifications
 from evidence.neck import Neck, join_necks, read_neck, write_neck
 from evidence.panel import build_panel
 from evidence.sources import read_sources
@@ -50,11 +51,17 @@ def copy_project(target: Path) -> Path:
     return target
 
 
-def write_case(study: Study, number: int, output: str) -> Neck:
-    """Do in process what a notebook does in its kernel."""
+def write_case(
+    study: Study, number: int, output: str, change: Callable[[Fit], Fit] = lambda fit: fit
+) -> Neck:
+    """Do in process what a notebook does in its kernel; ``change`` alters what was fitted."""
     case = study.cases[number]
     panel = build_panel(study, score_measures(study, read_sources(study, case, 1)))
-    fits = tuple(f for n in study.notebooks for f in fit_specifications(panel, n, case=case.id))
+    fits = tuple(
+        change(fitted)
+        for notebook in study.notebooks
+        for fitted in fit_specifications(panel, notebook, case=case.id)
+    )
     findings = state(panel, fits)
     exhibits = (figure_coefficients(findings), table_findings(findings))
     write_neck(output, panel, fits, findings, exhibits)

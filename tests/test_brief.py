@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import html
-import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -16,6 +15,7 @@ from evidence.brief.model import _name_points, compose
 from evidence.disclosure import clear
 from evidence.errors import BriefError, DisclosureError, EvidenceError, LanguageError
 from evidence.language import finding_fields, format_number, shown_decimals
+from evidence.models import Fit
 from evidence.neck import Neck
 from evidence.study import Study, load_study
 
@@ -81,23 +81,14 @@ def test_every_number_of_the_page_comes_from_findings(
 
 def test_a_changed_estimate_changes_the_page(plants: Study, plants_neck: Neck) -> None:
     assert _page(plants, plants_neck) == _page(plants, plants_neck)
-    findings = [dict(e) for e in plants_neck.findings]
-    estimates = plants_neck.estimates.copy()
-    row = (estimates["specification"] == "within") & (estimates["term"] == "lag1_grant")
-    estimates.loc[row, "estimate"] = -0.5
-    findings[0]["estimate"] = 100 * math.expm1(-0.5)
-    exhibits = [
-        replace(
-            e,
-            data=e.data.assign(
-                estimate=e.data["estimate"].where(
-                    e.data["claim"] != "grant_after", findings[0]["estimate"]
-                )
-            ),
-        )
-        for e in plants_neck.exhibits
-    ]
-    changed = Neck(estimates, findings, tuple(exhibits), plants_neck.protected)
+
+    def alter(fit: Fit) -> Fit:
+        table = fit.estimates.copy()
+        row = (table["specification"] == "within") & (table["term"] == "lag1_grant")
+        table.loc[row, "estimate"] = -0.5
+        return replace(fit, estimates=table)
+
+    changed = write_case(plants, 0, "reports/internal/plants/changed", alter)
     assert "\u221239.3\u00a0per\u00a0cent" in _page(plants, changed)
 
 
