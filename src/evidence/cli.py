@@ -1,4 +1,4 @@
-"""The command line: check, run, brief, publish, withdraw; fetch, archive, register."""
+"""The command line: check, lock, run, brief, publish, withdraw; fetch, archive, register."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ from typing import Literal, get_args
 import click
 from tqdm import tqdm
 
-from evidence.brief import Reason, check_text, hash_signed, publish, withdraw, write_brief
+from evidence.brief import (
+    Reason,
+    check_text,
+    hash_signed,
+    lint_notebooks,
+    list_due,
+    publish,
+    tell_plan,
+    withdraw,
+    write_brief,
+)
 from evidence.disclosure import (
     Cleared,
     assess,
@@ -23,14 +33,15 @@ from evidence.disclosure import (
     write_results,
 )
 from evidence.errors import EvidenceError
+from evidence.language import refuse
 from evidence.neck import read_neck
 from evidence.panel import DataReport, report_data
 from evidence.portal import write_portal
-from evidence.run import Job, Run, check_fresh, plan_runs, run_study
+from evidence.run import Job, Run, check_fresh, lock_study, plan_runs, run_study
 from evidence.sources import Archived, archive_file
 from evidence.sources.fetch import fetch_snapshot
 from evidence.sources.identity import review_register
-from evidence.study import Study, find_root, list_slugs, load_study
+from evidence.study import Study, find_root, list_slugs, load_study, read_lock
 
 _studies = click.argument("studies", nargs=-1, required=True, type=click.Path(path_type=Path))
 _seed = click.option(
@@ -68,6 +79,12 @@ def _tell_report(jobs: tuple[Job, ...], report: DataReport) -> None:
     click.echo(f"{study.slug}: {'good' if report.fit else 'not fit to rerun'}. {runs}.")
     if study.left_out:
         click.echo(f"  not in the country packs, left out: {', '.join(study.left_out)}")
+    for line in tell_plan(study, study.brief.languages[0]):
+        click.echo(f"  plan: {line}")
+    if (study.internal / "findings.json").is_file():
+        findings = read_neck(study.internal).findings
+        for line in list_due(study, findings, datetime.now(UTC).date()):
+            click.echo(f"  look: recommendation to be reopened: {line}")
     told = report.verdict.drop_duplicates(["state", "question", "seen"])
     for row in told[told["state"] != "good"].itertuples():
         if row.state == "look":
@@ -98,6 +115,22 @@ def run(studies: tuple[Path, ...], seed: int, jobs: int) -> None:
             failed = failed or bool(result.failures)
         if failed:
             sys.exit(1)
+
+
+@main.command()
+@_studies
+@click.option("--amend", default="", metavar="REASON", help="Change a lock openly, and say why.")
+def lock(studies: tuple[Path, ...], amend: str) -> None:
+    """Fix the plan of studies, before their outcomes are read."""
+    with _told_plainly():
+        for study in _load(studies):
+            path = lock_study(study, amend=amend)
+            kept = read_lock(study)
+            last = kept.amendments[-1] if kept and kept.amendments else kept
+            when = "after" if last and last.after_outcomes else "before"
+            what = "amended" if amend else "fixed"
+            place = path.relative_to(study.root)
+            click.echo(f"{study.slug}: {place}, {what} {when} results existed")
 
 
 @main.command()
@@ -231,6 +264,8 @@ def _load(paths: tuple[Path, ...]) -> list[Study]:
     studies = [load_study(path) for path in paths]
     for study in studies:
         check_text(study)
+        refuse(lint_notebooks(study))
+        read_lock(study)
     return studies
 
 

@@ -4,5 +4,18 @@ from __future__ import annotations
 
 from evidence.brief.edition import Published, Reason, publish, withdraw
 from evidence.brief.page import check_text, hash_signed, write_brief
+from evidence.brief.plan import list_due, tell_plan
+from evidence.brief.prose import lint_notebooks
 
-__all__ = ["Published", "Reason", "check_text", "hash_signed", "publish", "withdraw", "write_brief"]
+__all__ = [
+    "Published",
+    "Reason",
+    "check_text",
+    "hash_signed",
+    "lint_notebooks",
+    "list_due",
+    "publish",
+    "tell_plan",
+    "withdraw",
+    "write_brief",
+]

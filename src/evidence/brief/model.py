@@ -8,6 +8,8 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
+from evidence.brief.plan import tell_advice, tell_plan
+from evidence.brief.prose import Earned, foresee, judge, lint_page, lint_study
 from evidence.disclosure import Cleared, fingerprint
 from evidence.errors import BriefError
 from evidence.exhibits import (
@@ -21,22 +23,25 @@ from evidence.exhibits import (
 )
 from evidence.language import (
     FIELDS,
+    Strength,
     capitalise,
     check_prose,
     fill,
     finding_fields,
     format_number,
     name_unit,
+    refuse,
     say,
     word_definition,
     word_finding,
 )
 from evidence.packs import load_questionnaire
 from evidence.sources import load_record
-from evidence.study import Prose, Study
+from evidence.study import Prose, Study, is_planned, read_advice, read_lock
 
 _MOST_MESSAGES = 4
 _MOST_HASHES = 3
+_Body = list[list[tuple[str, str]]]
 
 
 def compose(cleared: Cleared, language: str) -> dict[str, Any]:
@@ -52,7 +57,7 @@ def compose(cleared: Cleared, language: str) -> dict[str, Any]:
     BriefError
         Where what was cleared has changed since.
     LanguageError
-        Where prose types a number, or a message is missing.
+        Where prose types a number, says what no finding has earned, or a message is missing.
     """
     study, neck = cleared.study, cleared.neck
     if fingerprint(neck, study) != cleared.sha256:
@@ -63,11 +68,22 @@ def compose(cleared: Cleared, language: str) -> dict[str, Any]:
             do="Clear the run again.",
         )
     check_text(study)
+    earned = judge(study, neck.findings)
+    refuse(lint_study(study, earned))
+    model = _compose(cleared, language)
+    refuse(lint_page(language, model, earned, _own_words(cleared, earned)))
+    return model
+
+
+def _compose(cleared: Cleared, language: str) -> dict[str, Any]:
+    study = cleared.study
     lead = _entries(cleared)[0]
     words = words_of(study, language, lead)
     prose = _fill_prose(cleared, language)
     title = prose.title or word_finding(language, "title", lead, words)
     simulated = lead["simulated"]
+    if not is_planned(study, lead["claim"]):
+        title = say(language, "brief.unplanned_title", title=title)
     heading = say(language, "brief.simulated_title", title=title) if simulated else title
     return {
         "slug": study.slug,
@@ -85,23 +101,28 @@ def compose(cleared: Cleared, language: str) -> dict[str, Any]:
         "certainty": _certainty(cleared, language),
         "grade": _lead_finding(cleared)["grade"]["label"],
         "limits": list(prose.limits),
+        "plan": tell_plan(study, language),
+        "advice": _fill_advice(cleared, language),
         "source": _source(cleared, language),
         "words": {
             key: say(language, f"brief.{key}")
             for key in ("skip", "question", "key_messages", "background", "evidence", "how",
-                        "certainty", "limits", "source", "simulated", "data_table",
+                        "certainty", "limits", "plan", "advice", "source", "simulated", "data_table",
                         "table_region")
         },
     }  # fmt: skip
 
 
 def check_text(study: Study) -> None:
-    """Check every text that an author wrote into a study: no number may be typed.
+    """Check every text that an author wrote into a study and its advice.
+
+    No number may be typed, and no word may say more than the designs of the claims can
+    earn at best; what they have earned is checked when the brief is composed.
 
     Raises
     ------
     LanguageError
-        Naming file, key and number.
+        Naming file, key, and number or word.
     """
     file = study.path.name
     known = {entry: dict.fromkeys(FIELDS, "") for entry in _ids(study)}
@@ -110,11 +131,23 @@ def check_text(study: Study) -> None:
         place = f"brief.text.{language}"
         filled |= {f"{place}.title": prose.title, f"{place}.background": prose.background}
         filled |= {f"{place}.limits[{n}]": text for n, text in enumerate(prose.limits, 1)}
-    for key, text in filled.items():
-        check_prose(text, f"{file}: {key}")
-        fill(text, known, f"{file}: {key}")
+    places = {f"{file}: {key}": text for key, text in filled.items()} | _advice_texts(study)
+    for place, text in places.items():
+        check_prose(text, place)
+        fill(text, known, place)
     for key, text in _fixed_texts(study).items():
         check_prose(text, f"{file}: {key}", placeholders=False)
+    refuse(lint_study(study, foresee(study)))
+
+
+def _advice_texts(study: Study) -> dict[str, str]:
+    """Collect what people recommend and who reviewed it: place → text."""
+    texts: dict[str, str] = {}
+    for advice in read_advice(study):
+        place = f"{study.path.stem}.advice.toml: {advice.id}"
+        texts |= {f"{place}, text.{k}": text for k, text in advice.text.items()}
+        texts[f"{place}, reviewed_by"] = advice.reviewed_by
+    return texts
 
 
 def _ids(study: Study) -> list[str]:
@@ -168,10 +201,27 @@ def _lead_finding(cleared: Cleared) -> dict[str, Any]:
 
 
 def _messages(cleared: Cleared, language: str) -> list[str]:
-    return [
-        word_finding(language, "sentence", entry, words_of(cleared.study, language, entry))
-        for entry in _entries(cleared)[:_MOST_MESSAGES]
-    ]
+    told = []
+    for entry in _entries(cleared)[:_MOST_MESSAGES]:
+        text = word_finding(language, "sentence", entry, words_of(cleared.study, language, entry))
+        planned = is_planned(cleared.study, entry["claim"])
+        told.append(text if planned else say(language, "brief.unplanned", text=text))
+    return told
+
+
+def _own_words(cleared: Cleared, earned: Earned) -> dict[str, Strength]:
+    """Say which places of the model are about one claim, and what that claim has earned."""
+    entries = _entries(cleared)[:_MOST_MESSAGES]
+    own = {f"messages[{n}]": earned.claims[entry["id"]] for n, entry in enumerate(entries, 1)}
+    return own | {"title": own["messages[1]"]}
+
+
+def _fill_advice(cleared: Cleared, language: str) -> dict[str, Any]:
+    advice = tell_advice(cleared.study, cleared.neck.findings, language)
+    key = f"advice, text.{language}"
+    items = [{**item, "text": _fill(cleared, language, item["text"], key)}
+             for item in advice["items"]]  # fmt: skip
+    return {**advice, "items": items}
 
 
 def _fill(cleared: Cleared, language: str, text: str, key: str) -> str:
@@ -247,8 +297,29 @@ def _cells(cleared: Cleared, language: str) -> list[dict[str, Any]]:
 
 def _laid_out(study: Study, language: str, exhibit: Exhibit) -> dict[str, Any]:
     head, body = tabulate(study, language, exhibit)
+    head, body = _mark_unplanned(study, language, exhibit, head, body)
     rows = [[{"text": text, "direction": direction} for text, direction in row] for row in body]
     return {"head": head, "body": rows}
+
+
+def _mark_unplanned(
+    study: Study, language: str, exhibit: Exhibit, head: list[str], body: _Body
+) -> tuple[list[str], _Body]:
+    """Label what was not planned: its row, or its column where rows are places."""
+    claims = list(exhibit.data["claim"])
+    unplanned = {claim for claim in claims if not is_planned(study, claim)}
+
+    def mark(text: str, claim: str) -> str:
+        return say(language, "table.unplanned", text=text) if claim in unplanned else text
+
+    if exhibit.data["case"].nunique() > 1:
+        columns = list(dict.fromkeys(claims))
+        fixed = len(head) - len(columns)
+        marked = [mark(text, c) for text, c in zip(head[fixed:], columns, strict=True)]
+        return [*head[:fixed], *marked], body
+    rows = [[(mark(row[0][0], claim), row[0][1]), *row[1:]]
+            for row, claim in zip(body, claims, strict=True)]  # fmt: skip
+    return head, rows
 
 
 def _how(cleared: Cleared, language: str) -> list[str]:
@@ -327,6 +398,9 @@ def _source(cleared: Cleared, language: str) -> list[str]:
         say(language, "brief.fingerprint", hashes=shown, study=f"{study.path.name} "
             f"{study.sha256[:12]}")
     )  # fmt: skip
+    lock = read_lock(study)
+    if lock is not None:
+        lines.append(say(language, "brief.lock", lock=f"{lock.study} {lock.sha256[:12]}"))
     lines.append(say(language, "brief.reproduce", slug=study.slug, version=version("evidence")))
     return lines
 

@@ -22,7 +22,7 @@ from evidence.disclosure.rules import (
 )
 from evidence.errors import DisclosureError
 from evidence.neck import Neck
-from evidence.study import Study
+from evidence.study import Study, hash_words
 
 _SEAL = object()
 
@@ -118,8 +118,9 @@ def _refuse(check: Check) -> DisclosureError:
 
 
 def fingerprint(neck: Neck, study: Study) -> str:
-    """Hash what a clearance binds: findings, estimates, exhibits and the study."""
+    """Hash what a clearance binds: findings, estimates, exhibits, study, lock and advice."""
     digest = hashlib.sha256(study.sha256.encode())
+    digest.update(hash_words(study).encode())
     digest.update(json.dumps(neck.findings, sort_keys=True).encode())
     for frame in (neck.estimates, *(exhibit.data for exhibit in neck.exhibits)):
         digest.update(frame.to_csv(index=False, float_format="%.17g").encode())

@@ -8,6 +8,16 @@ here knows a study: callers pass labels and numbers.
 from __future__ import annotations
 
 from evidence.language.catalogue import LOCALES, capitalise, messages, say
+from evidence.language.linter import (
+    STRENGTHS,
+    Flaw,
+    Strength,
+    list_flaws,
+    list_numbers,
+    refuse,
+    strength_of,
+    weakest,
+)
 from evidence.language.numbers import (
     format_amount,
     format_interval,
@@ -28,6 +38,9 @@ from evidence.language.wording import (
 __all__ = [
     "FIELDS",
     "LOCALES",
+    "STRENGTHS",
+    "Flaw",
+    "Strength",
     "capitalise",
     "check_prose",
     "fill",
@@ -38,11 +51,16 @@ __all__ = [
     "format_day",
     "format_interval",
     "format_number",
+    "list_flaws",
+    "list_numbers",
     "messages",
     "name_unit",
+    "refuse",
     "say",
     "shown_decimals",
+    "strength_of",
     "suggest_territory",
+    "weakest",
     "word_definition",
     "word_finding",
 ]

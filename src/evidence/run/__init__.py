@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from evidence.run.execute import Failure
-from evidence.run.notebook import check_notebook, check_parameters
+from evidence.run.lock import lock_study
+from evidence.run.notebook import check_notebook, check_parameters, load_notebook
 from evidence.run.plan import Job, plan_runs
 from evidence.run.runner import Run, check_fresh, find_fresh, run_study
 
@@ -15,6 +16,8 @@ __all__ = [
     "check_notebook",
     "check_parameters",
     "find_fresh",
+    "load_notebook",
+    "lock_study",
     "plan_runs",
     "run_study",
 ]

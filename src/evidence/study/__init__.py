@@ -6,7 +6,30 @@ packs that it names, so a result can name the question it answers.
 
 from __future__ import annotations
 
+from evidence.study.advice import (
+    Advice,
+    Condition,
+    advice_path,
+    must_reopen,
+    parse_condition,
+    read_advice,
+)
 from evidence.study.load import PARAMETERS, find_root, list_slugs, load_study, select_case
+from evidence.study.lock import (
+    Amendment,
+    Deviation,
+    Lock,
+    amend_lock,
+    current_plan,
+    hash_words,
+    is_planned,
+    list_deviations,
+    lock_path,
+    make_lock,
+    plan_of,
+    read_lock,
+    write_lock,
+)
 from evidence.study.noun import Case, Study
 from evidence.study.sections import (
     LEVELS,
@@ -25,20 +48,39 @@ from evidence.study.sections import (
 __all__ = [
     "LEVELS",
     "PARAMETERS",
+    "Advice",
+    "Amendment",
     "Brief",
     "Case",
     "Claim",
+    "Condition",
     "Data",
+    "Deviation",
     "Disclosure",
     "Entry",
     "Heading",
+    "Lock",
     "Prose",
     "Specification",
     "Study",
     "Variable",
     "Waiver",
+    "advice_path",
+    "amend_lock",
+    "current_plan",
     "find_root",
+    "hash_words",
+    "is_planned",
+    "list_deviations",
     "list_slugs",
     "load_study",
+    "lock_path",
+    "make_lock",
+    "must_reopen",
+    "parse_condition",
+    "plan_of",
+    "read_advice",
+    "read_lock",
     "select_case",
+    "write_lock",
 ]

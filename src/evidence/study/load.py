@@ -95,8 +95,12 @@ def _root_of(path: Path) -> Path:
 
 def list_slugs(root: Path) -> list[str]:
     """List the slugs of a project's study files, sorted."""
-    files = (root / "notebooks" / "studies").glob("*.toml")
-    return sorted(path.stem for path in files if "." not in path.stem)
+    return _slugs_in(root / "notebooks" / "studies")
+
+
+def _slugs_in(folder: Path) -> list[str]:
+    """List study files; what lies beside one (``.advice.toml``, ``.lock.toml``) is none."""
+    return sorted(path.stem for path in folder.glob("*.toml") if "." not in path.stem)
 
 
 def select_case(study: Study, **values: str) -> Case:
@@ -128,7 +132,7 @@ def _locate(study: str | Path) -> Path:
         path = find_root(Path.cwd()) / "notebooks" / "studies" / f"{study}.toml"
     if not path.is_file():
         folder = path.parent
-        known = sorted(p.stem for p in folder.glob("*.toml") if "." not in p.stem)
+        known = _slugs_in(folder)
         raise StudyError(
             str(study),
             seen="no such study file",

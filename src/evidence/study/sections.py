@@ -13,6 +13,7 @@ from evidence.toml import strict
 LEVELS = ("worker", "line", "factory-cycle", "factory", "buyer", "sector", "country")
 """Levels of variation, finest first."""
 
+Audience = Literal["government", "workers", "employers", "buyers", "public"]
 Level = Literal["worker", "line", "factory-cycle", "factory", "buyer", "sector", "country"]
 
 
@@ -203,9 +204,7 @@ class Brief:
     """Who reads the brief, in which language."""
 
     languages: Annotated[tuple[Literal["en"], ...], Field(min_length=1)] = ("en",)
-    audiences: tuple[Literal["government", "workers", "employers", "buyers", "public"], ...] = (
-        "government",
-    )
+    audiences: tuple[Audience, ...] = ("government",)
     text: dict[str, Prose] = field(default_factory=dict)
 
 
