@@ -84,7 +84,8 @@ def lint_study(study: Study, earned: Earned) -> tuple[Flaw, ...]:
         )
     for advice in read_advice(study):
         own = earned.claims[advice.claim]
-        for language, text in advice.text.items():
+        for language in study.brief.languages:
+            text = advice.text.get(language, "")
             place = f"{study.path.stem}.advice.toml: {advice.id}, text.{language}"
             found += list_flaws(language, text, place, own, earned.claims)
     return tuple(found)

@@ -154,7 +154,7 @@ def list_numbers(language: str, text: str, place: str) -> tuple[Flaw, ...]:
     cited = "|".join(words.citations)
     plain = re.sub(rf"(?i)(?<!\w)(?:{cited})\s+\d+(?:\.\d+)*(?:(?:\s*(?:,|and|to|-)\s*)\d+(?:\.\d+)*)*",
                    " ", plain)  # fmt: skip
-    plain = re.sub(r"(?m)^(#+ )\d+(?:\.\d+)*\.?(?=\s)", r"\1", plain)
+    plain = re.sub(r"(?m)^(#+ )[1-9]\d*(?:\.\d+)*\.?(?=\s)", r"\1", plain)
     plain = re.sub(
         r"(?<![\d.])\d+(?:\.\d+){2,}(?![\d.])|\b\d{1,3}(?:,\d{3})+\b(?!\.\d)", " ", plain
     )
