@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -278,7 +279,7 @@ def test_a_key_that_the_lock_is_too_old_to_know_stands_at_its_default(study: Stu
     lock = _lock(study)
     plan = {place: value for place, value in lock.plan.items() if not place.endswith(".collapse")}
     assert len(plan) == len(lock.plan) - 1
-    old = room._seal(room.replace(lock, plan=plan))
+    old = room._seal(replace(lock, plan=plan))
     lock_path(study).write_bytes(write_lock(old))
     assert list_deviations(study) == ()
 
@@ -406,6 +407,6 @@ def test_the_command_locks_amends_and_check_tells_deviations(study: Study) -> No
 def test_a_plan_may_hold_any_text(study: Study) -> None:
     lock = _lock(study)
     odd = {"claims.c.x": 'a "quoted" \\ line\nbreak\x7f \u2028 é', "claims.c.y": [{"a b": True}]}
-    made = room._seal(room.replace(lock, plan=lock.plan | odd))
+    made = room._seal(replace(lock, plan=lock.plan | odd))
     lock_path(study).write_bytes(write_lock(made))
     assert read_lock(study) == made
