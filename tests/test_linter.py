@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_type_hints
 
 import nbformat
 import pytest
@@ -20,6 +21,8 @@ from evidence.brief.prose import (
 )
 from evidence.disclosure import clear
 from evidence.errors import LanguageError
+from evidence.findings import Standing, grade, word
+from evidence.findings.state import _classify
 from evidence.language import (
     STRENGTHS,
     Strength,
@@ -32,7 +35,7 @@ from evidence.language import (
     weakest,
 )
 from evidence.neck import Neck
-from evidence.study import Study, load_study
+from evidence.study import Specification, Study, load_study
 from samples import ROOT, STUDIES, edit
 
 # (least strength that earns it, sentence)
@@ -333,7 +336,17 @@ def test_every_message_of_the_catalogue_is_earned_by_its_own_design() -> None:
     assert checked > 200
 
 
-_DESIGNED = ("pooled", "between", "random", "within", "adoption", "cutoff", "randomised")
+_DESIGNED = (
+    "instrument",
+    "dynamic",
+    "pooled",
+    "between",
+    "random",
+    "within",
+    "adoption",
+    "cutoff",
+    "randomised",
+)
 
 
 def test_an_unknown_design_earns_an_association_only() -> None:
@@ -350,6 +363,15 @@ def test_the_design_is_foreseen_as_the_run_states_it(
             if entry["kind"] == "finding":
                 spec = study.specification(entry["rows"][0]["specification"])
                 assert design_of(spec) == entry["design"]
+
+
+def test_every_estimator_is_foreseen_as_its_findings_are_worded() -> None:
+    estimators = get_args(Specification.__annotations__["estimator"])
+    estimators = estimators or get_args(get_type_hints(Specification)["estimator"])
+    assert len(estimators) > 10
+    for estimator, effects in itertools.product(estimators, ((), ("entity",), ("entity", "time"))):
+        spec = Specification("s", "n", estimator, "y", "x", effects=effects)
+        assert strength_of(design_of(spec)) == strength_of(_classify(spec)[0]), (estimator, effects)
 
 
 def test_prose_is_held_to_the_weakest_claim(plants: Study, chains: Study) -> None:
@@ -372,10 +394,17 @@ def test_a_staggered_adoption_must_have_shown_its_earlier_paths(
 ) -> None:
     lead = dict(next(e for e in plants_neck.findings if e["claim"] == "grant_after"))
     lead |= {"design": "adoption", "direction": "decrease"}
-    shown = {**lead, "grade": {**lead["grade"], "level": 3}}
-    assert judge(plants, [shown]).claims["grant_after"] == "adoption"
-    failed = {**lead, "grade": {**lead["grade"], "level": 2}}
-    assert judge(plants, [failed]).claims["grant_after"] == "within"
+    both: tuple[Literal["parallel", "apart"], ...] = ("parallel", "apart")
+    for design, paths in itertools.product(("adoption", "dynamic"), both):
+        graded = grade(Standing(design, "decrease", two_way=True, pretrends=paths))
+        told = judge(plants, [{**lead, "wording": word(design, graded)}])
+        earned = design == "adoption" and paths == "parallel"
+        assert told.claims["grant_after"] == ("adoption" if earned else "within")
+    moderated = {**lead, "wording": "moderated"}
+    assert judge(plants, [moderated]).claims["grant_after"] == "within"
+    drawn = {**lead, "wording": "randomised", "grade": {"level": 4}}
+    assert judge(plants, [drawn]).claims["grant_after"] == "cause"
+    assert judge(plants, [{**drawn, "grade": {"level": 3}}]).claims["grant_after"] == "within"
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,19 @@ from evidence.language import Flaw, Strength, list_flaws, list_numbers, strength
 from evidence.run import load_notebook
 from evidence.study import Claim, Specification, Study, read_advice
 
-_ADOPTION = {"callaway_santanna", "sun_abraham", "imputation"}
-_DESIGNS = {"between": "between", "random_effects": "random", "mundlak": "random"}
-_LEVELS = {"adoption": 3, "cause": 4}
-"""Least Maryland level of a finding that is worded so."""
+_DESIGNS = {
+    "between": "between",
+    **dict.fromkeys(("random_effects", "mundlak"), "random"),
+    **dict.fromkeys(("iv_2sls", "iv_liml", "iv_gmm"), "instrument"),
+    **dict.fromkeys(("difference_gmm", "system_gmm"), "dynamic"),
+    **dict.fromkeys(("callaway_santanna", "sun_abraham", "imputation"), "adoption"),
+    "first_differences": "within",
+}
+_FOLLOWING = {"fixed_effects", "poisson"}
+"""Estimators that follow entities where these are among the effects."""
+
+_CAUSAL_LEVEL = 4
+"""Least Maryland level of a finding that may be worded as a cause."""
 
 _PASSED_OVER = ("source[", "figure.source", "question", "background", "limits[", "advice.items[")
 _CODES = {"slug", "language", "direction"}
@@ -30,12 +39,10 @@ class Earned:
 
 def design_of(spec: Specification) -> str:
     """Name the design of a specification from estimator and effects, before it has run."""
-    if spec.estimator in _ADOPTION:
-        return "adoption"
     if spec.estimator in _DESIGNS:
         return _DESIGNS[spec.estimator]
-    within = spec.estimator in {"first_differences", "difference_gmm"} or "entity" in spec.effects
-    return "within" if within else "pooled"
+    followed = spec.estimator in _FOLLOWING and "entity" in spec.effects
+    return "within" if followed else "pooled"
 
 
 def foresee(study: Study) -> Earned:
@@ -69,10 +76,11 @@ def judge(study: Study, entries: list[dict[str, Any]]) -> Earned:
 
 
 def _earned_by(finding: Mapping[str, Any]) -> Strength:
-    strength = strength_of(finding["design"])
-    if finding["grade"]["level"] < _LEVELS.get(strength, 0):
+    moderated = finding["wording"] == "moderated"
+    strength = strength_of(finding["design"] if moderated else finding["wording"])
+    if strength == "cause" and finding["grade"]["level"] < _CAUSAL_LEVEL:
         return "within"
-    return strength
+    return weakest([strength, "within"]) if moderated else strength
 
 
 def lint_study(study: Study, earned: Earned) -> tuple[Flaw, ...]:
