@@ -447,6 +447,18 @@ def test_an_unearned_word_in_a_notebook_is_named_with_its_cell(fresh_project: Pa
     ]
 
 
+def test_a_notebook_that_no_study_names_is_read_as_well(fresh_project: Path) -> None:
+    path = fresh_project / "notebooks/data_report.ipynb"
+    notebook: Any = nbformat.read(path, as_version=4)
+    notebook.cells[0].source += "\n\nThe impact is 12%."
+    nbformat.write(notebook, path)
+    other = fresh_project / "notebooks/studies/bargaining.toml"
+    other.write_text("broken = ", "utf-8")
+    found = lint_notebooks(load_study(fresh_project / "notebooks/studies/plants.toml"))
+    assert [flaw.word for flaw in found] == ["impact", "%"]
+    assert {flaw.place for flaw in found} == {"data_report.ipynb: cell 'question'"}
+
+
 def test_a_claim_that_lost_its_direction_takes_the_verb_from_the_prose(
     fresh_project: Path, plants_neck: Neck
 ) -> None:

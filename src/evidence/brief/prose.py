@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evidence.errors import EvidenceError
 from evidence.language import Flaw, Strength, list_flaws, list_numbers, strength_of, weakest
 from evidence.run import load_notebook
-from evidence.study import Claim, Specification, Study, read_advice
+from evidence.study import Claim, Specification, Study, list_slugs, load_study, read_advice
 
 _DESIGNS = {
     "between": "between",
@@ -111,7 +112,22 @@ def lint_notebooks(study: Study) -> tuple[Flaw, ...]:
         claims = [claim for claim in study.claims if _notebook_of(study, claim) == name]
         strength = weakest(earned.claims[claim.id] for claim in claims)
         found += lint_notebook(study, name, strength, earned.claims)
+    for name in _unclaimed(study):
+        found += lint_notebook(study, name, "association", {})
     return tuple(found)
+
+
+def _unclaimed(study: Study) -> list[str]:
+    """List the project's notebooks that no study names."""
+    there = {path.stem for path in (study.root / "notebooks").glob("*.ipynb")}
+    for slug in list_slugs(study.root):
+        try:
+            other = load_study(study.path.with_name(f"{slug}.toml"))
+        except EvidenceError:
+            there.discard(slug)
+        else:
+            there -= set(other.notebooks)
+    return sorted(there - set(study.notebooks))
 
 
 def lint_notebook(
