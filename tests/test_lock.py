@@ -228,6 +228,15 @@ def test_nothing_deviates_where_only_words_and_robustness_changed(study: Study) 
     assert list_deviations(worded) == ()
 
 
+def test_a_request_for_an_exception_is_no_part_of_the_plan_and_never_told(study: Study) -> None:
+    assert "disclosure.exceptions" not in plan_of(study)
+    assert not any(place.endswith((".label", ".noun")) for place in plan_of(study))
+    _lock(study)
+    asked = ('threshold = 10\n\n[[disclosure.exceptions]]\noutput = "grant_after"\n'
+             'rule = "threshold"\nrequested_by = "an office"\nreason = "few plants"')  # fmt: skip
+    assert list_deviations(_edited(study, "threshold = 10", asked)) == ()
+
+
 def test_an_added_headline_is_one_deviation_and_exploratory(study: Study) -> None:
     _lock(study)
     added = _edited(study, 'id = "between"\nnotebook = "plants"\nestimator = "between"\n'

@@ -33,8 +33,9 @@ _SECTIONS: dict[str, type[Any]] = {
     "panel": Entry,
 }
 _IDENTITY = {"specifications": "estimator", "claims": "specification", "variables": "role"}
-_WORDS = ("label", "noun")
-"""Keys of variables that are words for readers and no part of the plan."""
+_LEFT_OUT = {"id": ("specifications", "claims"), "name": ("variables",),
+             "label": ("variables",), "noun": ("variables",), "exceptions": ("disclosure",)}  # fmt: skip
+"""Keys that are no part of a plan: names, words for readers, requests that name outputs."""
 
 
 @strict
@@ -272,8 +273,9 @@ def _names(spec: Specification) -> set[str]:
 
 def _flatten(place: str, section: Any) -> dict[str, Any]:
     values = json.loads(json.dumps(asdict(section)))
-    skipped = {"id", *(_WORDS if isinstance(section, Variable) else ())}
-    return {f"{place}.{k}": v for k, v in values.items() if k not in skipped and v is not None}
+    kind = place.partition(".")[0]
+    return {f"{place}.{key}": value for key, value in values.items()
+            if value is not None and kind not in _LEFT_OUT.get(key, ())}  # fmt: skip
 
 
 def _with_roles(study: Study, planned: Mapping[str, Any]) -> dict[str, Any]:
