@@ -17,7 +17,6 @@ from evidence.models import (
     fit,
     fit_specifications,
     list_estimates,
-    list_within_shares,
 )
 from evidence.models.estimators import make_design
 from evidence.models.kernel.bootstrap import bootstrap_wild
@@ -227,10 +226,11 @@ def test_estimates_have_the_declared_columns_in_order(plants: Panel) -> None:
 
 def test_a_notebooks_lists_name_specification_and_term(plants: Panel) -> None:
     fits = (fit(plants, "within"), fit(plants, "between"))
-    assert ("between", "log_employ") in list_estimates(fits).index
-    shares = list_within_shares(fits)
-    assert shares["union"].tolist() == [0, 0]
-    assert shares["grant"].isna().tolist() == [False, True]
+    listed = list_estimates(fits)
+    shares = listed["within_share"].to_dict()
+    assert (shares["within", "union"], shares["between", "union"]) == (0, 0)
+    assert shares["within", "grant"] > 0
+    assert np.isnan(shares["between", "log_employ"])
 
 
 @pytest.mark.parametrize(

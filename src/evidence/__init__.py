@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from evidence.exhibits import figure_report as figure_report
     from evidence.exhibits import say_findings as say_findings
     from evidence.exhibits import show as show
+    from evidence.exhibits import table_cells as table_cells
     from evidence.exhibits import table_findings as table_findings
     from evidence.findings import state as state
     from evidence.measures import score_measures as score_measures
     from evidence.models import fit as fit
     from evidence.models import fit_specifications as fit_specifications
     from evidence.models import list_estimates as list_estimates
-    from evidence.models import list_within_shares as list_within_shares
     from evidence.neck import write_neck as write_neck
     from evidence.panel import build_panel as build_panel
     from evidence.panel import report_data as report_data
@@ -40,7 +40,6 @@ _ROOM = {
     "fit_specifications": "models",
     "list_estimates": "models",
     "list_sources": "sources",
-    "list_within_shares": "models",
     "load_study": "study",
     "read_sources": "sources",
     "report_data": "panel",
@@ -49,6 +48,7 @@ _ROOM = {
     "select_case": "study",
     "show": "exhibits",
     "state": "findings",
+    "table_cells": "exhibits",
     "table_findings": "exhibits",
     "write_neck": "neck",
 }
@@ -63,7 +63,6 @@ __all__ = [
     "fit_specifications",
     "list_estimates",
     "list_sources",
-    "list_within_shares",
     "load_study",
     "read_sources",
     "report_data",
@@ -72,6 +71,7 @@ __all__ = [
     "select_case",
     "show",
     "state",
+    "table_cells",
     "table_findings",
     "write_neck",
 ]

@@ -63,7 +63,6 @@ from evidence.models.fit import (
     fit_specifications,
     list_diagnostics,
     list_estimates,
-    list_within_shares,
 )
 from evidence.models.kernel.bootstrap import Bootstrapped, bootstrap_wild, draw_statistics
 from evidence.models.kernel.clusters import (
@@ -135,7 +134,6 @@ __all__ = [
     "list_diagnostics",
     "list_effects",
     "list_estimates",
-    "list_within_shares",
     "make_spells",
     "measure_collinearity",
     "measure_influence",

@@ -123,19 +123,18 @@ def fit_specifications(panel: Panel, notebook: str, *, case: str = "all") -> tup
 
 
 def list_estimates(fits: tuple[Fit, ...]) -> pd.DataFrame:
-    """List what was estimated, a row a coefficient, for the reader of a notebook."""
+    """List what was estimated, a row a coefficient, for the reader of a notebook.
+
+    ``within_share`` (0 to 1) says how much of an exposure's variance is within entities.
+    """
     shown = ["estimate", "std_error", "conf_low", "conf_high", "nobs", "n_clusters", "cov_type",
-             "role", "reason"]  # fmt: skip
-    empty = pd.DataFrame(columns=list(COLUMNS))
-    frame = pd.concat([fit.estimates for fit in fits]) if fits else empty
+             "within_share", "role", "reason"]  # fmt: skip
+    empty = pd.DataFrame(columns=[*COLUMNS, "within_share"])
+    tables = [fit.estimates.assign(within_share=fit.estimates["term"].map(fit.within_share))
+              for fit in fits]  # fmt: skip
+    frame = pd.concat(tables) if fits else empty
     counts = {"nobs": "Int64", "n_clusters": "Int64"}
     return frame.astype(counts).set_index(["specification", "term"])[shown].round(4)
-
-
-def list_within_shares(fits: tuple[Fit, ...]) -> pd.DataFrame:
-    """List how much of each exposure's variance is within entities (0 to 1)."""
-    shares = {fit.specification.id: fit.within_share for fit in fits}
-    return pd.DataFrame(shares).T.rename_axis("specification").round(3)
 
 
 def _bound(counts: dict[str, int], estimates: Estimates | None) -> dict[str, int]:
