@@ -1,4 +1,4 @@
-"""The command line: check, lock, run, brief, publish, withdraw; fetch, archive, register."""
+"""The command line: check, lock, run, brief, publish, withdraw, diff; fetch, archive, register."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from evidence.brief import (
     withdraw,
     write_brief,
 )
+from evidence.changes import compare_runs, find_run, list_lines, write_change
 from evidence.disclosure import (
     Cleared,
     assess,
@@ -37,7 +38,7 @@ from evidence.language import refuse
 from evidence.neck import read_neck
 from evidence.panel import DataReport, report_data
 from evidence.portal import write_portal
-from evidence.run import Job, Run, check_fresh, lock_study, plan_runs, run_study
+from evidence.run import Job, Run, check_fresh, lock_study, mark_published, plan_runs, run_study
 from evidence.sources import Archived, archive_file
 from evidence.sources.fetch import fetch_snapshot
 from evidence.sources.identity import review_register
@@ -157,6 +158,7 @@ def publish_studies(studies: tuple[Path, ...]) -> None:
             cleared = _clear(study)
             made = publish(cleared, today=datetime.now(UTC).date())
             scan_folder(study.public, cleared)
+            mark_published(study)
             place = made.folder.relative_to(study.root)
             told = f"edition {made.edition.number} of {made.edition.date}"
             click.echo(
@@ -200,6 +202,30 @@ def _tell_signing(cleared: Cleared) -> None:
 def _write_portal(root: Path) -> None:
     portal = write_portal(root / "reports" / "public", list_slugs(root))
     click.echo(f"portal: {portal}")
+
+
+@main.command()
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option("--json", "as_json", is_flag=True, help="Print the document instead of the table.")
+def diff(old: str, new: str, *, as_json: bool) -> None:
+    """Tell what became of each finding between two runs, and why.
+
+    OLD and NEW: a folder with manifest.json, SLUG (its current run), SLUG@previous or
+    SLUG@RUN, where RUN begins the id of a kept run.
+    """
+    with _told_plainly():
+        root = find_root(Path.cwd())
+        before, after = find_run(root, old), find_run(root, new)
+        change = compare_runs(before, after)
+        page, document = write_change(change, after, root)
+        if as_json:
+            click.echo(document.read_text(encoding="utf-8"), nl=False)
+            return
+        for line in list_lines(change, after):
+            click.echo(line)
+        click.echo(f"page: {page.relative_to(root)}")
+        click.echo(f"JSON: {document.relative_to(root)}")
 
 
 @main.command()

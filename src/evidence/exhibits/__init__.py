@@ -14,6 +14,7 @@ from evidence.exhibits.cells import (
     table_cells,
     type_cells,
 )
+from evidence.exhibits.change import figure_change, name_cause
 from evidence.exhibits.curve import figure_curve
 from evidence.exhibits.drawing import draw, show
 from evidence.exhibits.noun import COLUMNS, Exhibit, figure_coefficients, table_findings
@@ -37,6 +38,7 @@ __all__ = [
     "describe",
     "draw",
     "entitle_cells",
+    "figure_change",
     "figure_coefficients",
     "figure_curve",
     "figure_report",
@@ -45,6 +47,7 @@ __all__ = [
     "label_row",
     "list_places",
     "note_cells",
+    "name_cause",
     "say_findings",
     "show",
     "table_cells",

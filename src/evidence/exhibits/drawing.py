@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evidence.errors import ExhibitError
+from evidence.exhibits.change import DRAWN as CHANGED
 from evidence.exhibits.curve import DRAWN as CURVES
 from evidence.exhibits.noun import Exhibit
 from evidence.exhibits.report import DRAWN as REPORTED
@@ -166,4 +167,4 @@ def _tick(language: str, value: float) -> str:
     return format_number(language, value, decimals=decimals)
 
 
-_DRAWN = {"coefficients": _draw_coefficients, **REPORTED, **CURVES}
+_DRAWN = {"coefficients": _draw_coefficients, **REPORTED, **CURVES, **CHANGED}

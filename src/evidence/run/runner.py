@@ -18,6 +18,7 @@ from typing import Any
 from evidence.errors import EvidenceError, RunError
 from evidence.neck import Neck, check_schema, join_necks, read_neck, replace_file, save_neck
 from evidence.run.execute import Failure, as_json, execute
+from evidence.run.history import keep_run
 from evidence.run.plan import Job, hash_data, plan_runs, sha256
 from evidence.study import Study
 
@@ -74,6 +75,8 @@ def run_study(
         failures = _execute_all(study, stale, workers, tell)
         if not failures and not _is_kept(study, jobs):
             _keep(study, jobs, seed)
+        if not failures:
+            keep_run(study)
     failed = [failure.job for failure in failures]
     done = tuple(job for job in stale if job not in failed)
     return Run(study, done, unchanged, failures)
