@@ -15,8 +15,12 @@ from evidence.exhibits import figure_coefficients, table_findings
 from evidence.findings import state
 from evidence.measures import score_measures
 from evidence.models import Fit, fit_specifications
-from evidence.neck import Neck, join_necks, read_neck, write_neck
+from evidence.neck import Neck, join_necks, read_neck, replace_file, write_neck
 from evidence.panel import build_panel
+from evidence.run import plan_runs
+from evidence.run.execute import as_json
+from evidence.run.history import keep_run
+from evidence.run.runner import _keep
 from evidence.sources import read_sources
 from evidence.study import Study, load_study
 
@@ -66,6 +70,28 @@ def write_case(
     exhibits = (figure_coefficients(findings), table_findings(findings))
     write_neck(output, panel, fits, findings, exhibits)
     return read_neck(study.root / output)
+
+
+def finish(study: Study) -> None:
+    """Finish a run in process, as ``run_study`` does with papermill: joined and kept."""
+    jobs = plan_runs(study)
+    for number, job in enumerate(jobs):
+        write_case(study, number, job.folder.relative_to(study.root).as_posix())
+        document = {
+            "notebook": job.notebook,
+            "case": job.case.id,
+            "parameters": job.parameters,
+            "key": job.key,
+            "parts": job.parts,
+            "why": job.why,
+            "seconds": 0.0,
+            "verdict": "complete",
+            "cells": 1,
+            "files": {},
+        }
+        replace_file(job.folder / "run.json", as_json(document))
+    _keep(study, jobs, 1)
+    keep_run(study)
 
 
 @pytest.fixture(scope="session")

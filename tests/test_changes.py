@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from conftest import write_case
+from conftest import finish
 from evidence.changes import Change, Move, compare_runs, find_run, list_lines, write_change
 from evidence.changes.count import mask_counts
 from evidence.changes.noise import measure_noise
@@ -21,12 +21,8 @@ from evidence.changes.side import Side
 from evidence.cli import main
 from evidence.errors import RunError
 from evidence.measures import score_measures
-from evidence.neck import replace_file
 from evidence.panel import build_panel
-from evidence.run import MOST_KEPT, list_history, mark_published, plan_runs
-from evidence.run.execute import as_json
-from evidence.run.history import keep_run
-from evidence.run.runner import _keep
+from evidence.run import MOST_KEPT, list_history, mark_published
 from evidence.sources import read_sources
 from evidence.study import Study, load_study
 from samples import declare, edit, make_project, specify, study_file, write_source, write_study
@@ -54,33 +50,11 @@ def _simulate(
     return frame
 
 
-def _finish(study: Study) -> None:
-    """Do in process what ``run_study`` does with papermill."""
-    jobs = plan_runs(study)
-    for number, job in enumerate(jobs):
-        write_case(study, number, job.folder.relative_to(study.root).as_posix())
-        document = {
-            "notebook": job.notebook,
-            "case": job.case.id,
-            "parameters": job.parameters,
-            "key": job.key,
-            "parts": job.parts,
-            "why": job.why,
-            "seconds": 0.0,
-            "verdict": "complete",
-            "cells": 1,
-            "files": {},
-        }
-        replace_file(job.folder / "run.json", as_json(document))
-    _keep(study, jobs, 1)
-    keep_run(study)
-
-
 def _run(root: Path, frame: pd.DataFrame, *, extra: str = "") -> Study:
     study = write_study(root, VARIABLES, [WITHIN])
     csv = frame.to_csv(index=False, float_format="%.17g", lineterminator="\n")
     write_source(root, csv, COLUMNS, key=["id", "year"], extra=extra)
-    _finish(study)
+    finish(study)
     return study
 
 
@@ -92,7 +66,7 @@ def _compare(root: Path, before: pd.DataFrame, after: pd.DataFrame) -> Change:
 
 def _parts(move: Move) -> dict[str, float]:
     """Give the parts of a move, after checking that they add up."""
-    parts = {part.cause: part.change for part in move.components}
+    parts: dict[str, float] = {part.cause: part.change for part in move.components}
     assert move.change is not None
     assert move.old is not None
     assert move.new is not None
@@ -216,7 +190,8 @@ def test_the_same_inputs_give_the_same_numbers_and_nothing_to_say(root: Path) ->
     run = find_run(root, "sample")
     change = compare_runs(run, run)
     assert [move.kind for move in change.moves] == ["same"]
-    assert change.inputs_changed == change.cautions == ()
+    assert not change.inputs_changed
+    assert not change.cautions
     assert change.moves[0].std_error == 0
 
 
@@ -256,7 +231,7 @@ def test_another_specification_is_its_own_part(root: Path) -> None:
     _run(root, frame)
     path = study_file(root, "sample")
     edit(path, 'effects = ["entity", "time"]', 'effects = ["entity"]')
-    _finish(load_study(path))
+    finish(load_study(path))
     change = compare_runs(find_run(root, "sample@previous"), find_run(root, "sample"))
     parts = _parts(change.moves[0])
     assert parts["specification"] == pytest.approx(change.moves[0].change, abs=1e-12)
@@ -289,7 +264,7 @@ def _side(root: Path, frame: pd.DataFrame) -> Side:
     csv = frame.to_csv(index=False, float_format="%.17g", lineterminator="\n")
     write_source(root, csv, COLUMNS, key=["id", "year"])
     panel = build_panel(study, score_measures(study, read_sources(study, study.cases[0], 0)))
-    return Side(panel, study.specification("within"), "x", "all")
+    return Side(panel, study.specification("within"), "x", "all", ("x",))
 
 
 def _noise_of(root: Path, seed: int) -> tuple[float, float]:
@@ -354,7 +329,7 @@ def test_finished_runs_are_kept_and_a_rebuild_adds_none(root: Path) -> None:
     frame = _simulate()
     study = _run(root, frame)
     first = list_history(study.internal)
-    _finish(study)
+    finish(study)
     assert [p.name for p in list_history(study.internal)] == [p.name for p in first]
     assert (study.internal / "history").stat().st_mode & 0o777 == 0o700
     assert first[0].stat().st_mode & 0o777 == 0o700

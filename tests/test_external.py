@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, copy_project
+from conftest import ROOT, copy_project, finish
+from evidence.changes import Change, Kept, compare_runs, find_run, list_lines, write_change
 from evidence.measures import score_measures
 from evidence.models import Fit, fit
 from evidence.panel import Panel, build_panel
@@ -291,3 +292,94 @@ def test_the_vintages_of_the_score_are_two_scales(mirrored: Path) -> None:
 
 def test_a_second_fetch_finds_nothing_new(mirrored: Path) -> None:
     assert not any(kept.new for kept in fetch_snapshot(mirrored, "pwt", mirror=MIRROR))
+
+
+VINTAGE_STUDY = """
+schema_version = 1
+variables = [
+    {{ name = "country", role = "entity", level = "country", unit = "code", noun.en = ["country", "countries"] }},
+    {{ name = "year", role = "time", level = "country", unit = "year" }},
+    {{ name = "sdg_882", role = "outcome", level = "country", unit = "score", label.en = "non-compliance with labour rights" }},
+    {{ name = "{exposure}", role = "exposure", level = "country", unit = "percent", label.en = "a further percentage point of {noun}" }},
+]
+[study]
+slug = "vintages"
+title = "Dialogue and labour rights"
+question = "Does dialogue go with compliance?"
+[data]
+sources = ["{source}", "{exposures}"]
+[[specifications]]
+id = "pooled"
+notebook = "plants"
+estimator = "pooled_ols"
+outcome = "sdg_882"
+exposure = "{exposure}"
+effects = ["time"]
+[[specifications]]
+id = "within"
+notebook = "plants"
+estimator = "fixed_effects"
+outcome = "sdg_882"
+exposure = "{exposure}"
+effects = ["entity", "time"]
+[[claims]]
+id = "across"
+specification = "pooled"
+[[claims]]
+id = "inside"
+specification = "within"
+"""
+
+
+@pytest.fixture(scope="module", params=["union_density", "bargaining_coverage"])
+def vintages(
+    request: pytest.FixtureRequest, mirrored: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Change, Kept]:
+    """Compare one study on SDG 8.8.2 as of 2020 with the same on the ILO's vintage of today."""
+    root = tmp_path_factory.mktemp("vintages") / "p"
+    shutil.copytree(mirrored, root)
+    for source in ("unsd_sdg_882", "ilostat_sdg_882"):
+        record = root / f"data/sources/{source}.toml"
+        text = record.read_text("utf-8")
+        for column in ("sdg882_unsd2020", "sdg882_noncompliance"):
+            text = text.replace(f'name = "{column}"', 'name = "sdg_882"')
+        record.write_text(text, "utf-8")
+    path = root / "notebooks/studies/vintages.toml"
+    for source in ("unsd_sdg_882", "ilostat_sdg_882"):
+        words = {"exposure": request.param, "exposures": f"ilostat_{request.param}"}
+        noun = request.param.replace("_", " ")
+        path.write_text(VINTAGE_STUDY.format(source=source, noun=noun, **words), "utf-8")
+        finish(load_study(path))
+    new = find_run(root, "vintages")
+    change = compare_runs(find_run(root, "vintages@previous"), new)
+    write_change(change, new, root)
+    return change, new
+
+
+def test_a_diff_of_two_vintages_says_that_the_scoring_changed(
+    vintages: tuple[Change, Kept],
+) -> None:
+    change, new = vintages
+    (warning,) = [c for c in change.cautions if c.kind == "scoring_changed"]
+    assert set(warning.findings) == {"across", "inside"}
+    assert warning.values["rows"] == 407
+    assert warning.values["share"] > 0.9
+    assert {"source", "producer", "version", "note"} <= set(warning.values["reasons"])
+    lines = list_lines(change, new)
+    assert any("! The scoring changed: this is not progress" in line for line in lines)
+    text = " ".join(line for line in lines if not line.startswith("!")).lower()
+    assert not any(word in text for word in ("progress", "improve", "better", "worse"))
+
+
+def test_the_parts_of_two_vintages_add_up_and_hold_new_years(
+    vintages: tuple[Change, Kept],
+) -> None:
+    for move in vintages[0].moves:
+        assert move.change is not None
+        parts = {part.cause: part.change for part in move.components}
+        assert set(parts) == {"rows", "entities", "data", "code"}
+        assert sum(parts.values()) == pytest.approx(move.change, abs=1e-12)
+        assert abs(parts["code"]) < 1e-12
+        assert move.counts is not None
+        assert move.counts.rows_entered
+        assert move.counts.values_changed

@@ -41,6 +41,34 @@ def find_cautions(kept: tuple[Kept, Kept], sides: tuple[Side, Side], move: Move)
     return found
 
 
+_SAME_WARNING = ("outcome", "exposure", "reasons", "periods", "unit")
+
+
+def join_cautions(cautions: list[Caution]) -> tuple[Caution, ...]:
+    """Join the same warning of several findings into one, its counts over all places."""
+    groups: dict[str, list[Caution]] = {}
+    for caution in cautions:
+        key = repr((caution.kind, [caution.values.get(name) for name in _SAME_WARNING]))
+        groups.setdefault(key, []).append(caution)
+    return tuple(_add_up(group) for group in groups.values())
+
+
+def _add_up(group: list[Caution]) -> Caution:
+    findings = tuple(name for caution in group for name in caution.findings)
+    places = {caution.values.get("case"): caution.values for caution in group}
+    values = {name: v for name, v in group[0].values.items() if name != "case"}
+    if "changed" in values:
+        counts = {
+            name: sum(place[name] for place in places.values())
+            for name in ("rows", "changed", "entities")
+        }
+        moved = sum(place["mean_change"] * place["changed"] for place in places.values())
+        values |= counts
+        values["share"] = counts["changed"] / counts["rows"] if counts["rows"] else 0.0
+        values["mean_change"] = moved / counts["changed"] if counts["changed"] else 0.0
+    return Caution(group[0].kind, findings, values)
+
+
 def _judge_scoring(kept: tuple[Kept, Kept], sides: tuple[Side, Side], move: Move) -> list[Caution]:
     assert move.old is not None
     assert move.new is not None
@@ -129,6 +157,7 @@ def _describe(values: Values, side: Side, name: str) -> dict[str, Any]:
         "share": len(values.changed) / len(values.changes) if len(values.changes) else 0.0,
         "mean_change": told,
         "unit": unit,
+        "case": side.case,
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from scipy import stats
 
-from evidence.changes.caution import find_cautions
+from evidence.changes.caution import find_cautions, join_cautions
 from evidence.changes.count import count_rows, mask_counts
 from evidence.changes.decompose import decompose
 from evidence.changes.kept import Kept
@@ -55,7 +55,7 @@ def compare_runs(old: Kept, new: Kept, *, reopen: tuple[tuple[str, str], ...] = 
         new=RunName(new.slug, new.id, new.manifest["finished"], new.parts),
         inputs_changed=tuple(parts),
         moves=tuple(item.move for item in told),
-        cautions=_join([caution for item in told for caution in item.cautions]),
+        cautions=join_cautions([caution for item in told for caution in item.cautions]),
         restricted=restricted,
         simulated=any(entry["simulated"] for entry in entries),
         reopen=reopen,
@@ -213,20 +213,6 @@ def _differs(sides: tuple[Side, Side]) -> bool:
         exposure=tuple(names.get(name, name) for name in old.exposures),
     )
     return same != replace(new, exposure=new.exposures)
-
-
-def _join(cautions: list[Caution]) -> tuple[Caution, ...]:
-    """Join the same warning of several findings into one."""
-    joined: list[Caution] = []
-    for caution in cautions:
-        alike = [c for c in joined if (c.kind, c.values) == (caution.kind, caution.values)]
-        if alike:
-            place = joined.index(alike[0])
-            both = (*alike[0].findings, *caution.findings)
-            joined[place] = replace(alike[0], findings=both)
-        else:
-            joined.append(caution)
-    return tuple(joined)
 
 
 def _find_threshold(old: Kept, new: Kept) -> int:

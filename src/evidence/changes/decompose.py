@@ -111,8 +111,8 @@ def _walk(
     old: Side, new: Side, start: float, end: float, values: tuple[Cause, tuple[str, ...]]
 ) -> tuple[list[Component], str]:
     rows = split_rows(old, new)
-    left = _stage(old, rows.old, rows.old_common, rows.old_known)
-    came = _stage(new, rows.new, rows.new_common, rows.new_known)
+    left = _stage(old, rows.old, (rows.old_common, rows.old_known), start)
+    came = _stage(new, rows.new, (rows.new_common, rows.new_known), end)
     if left.bare is None or came.bare is None:
         return [Component("together", end - start, _ALL[:3])], "common_rows"
     changed = Component(values[0], came.bare - left.bare, values[1])
@@ -138,9 +138,13 @@ class _Stage:
     without_entities: float | None
 
 
-def _stage(side: Side, data: pd.DataFrame, common: pd.Series, known: pd.Series) -> _Stage:
+def _stage(
+    side: Side, data: pd.DataFrame, masks: tuple[pd.Series, pd.Series], whole: float
+) -> _Stage:
     """Estimate on parts of a run's rows, each distinct part once."""
-    found: dict[bytes, float | None] = {}
+    common, known = masks
+    everything = pd.Series(data=True, index=data.index, dtype=bool)
+    found: dict[bytes, float | None] = {everything.to_numpy().tobytes(): whole}
 
     def on(mask: pd.Series) -> float | None:
         key = mask.to_numpy().tobytes()

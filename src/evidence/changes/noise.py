@@ -16,14 +16,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from evidence.changes.side import Side
+from evidence.changes.side import Side, lay_out
 from evidence.errors import EvidenceError
-from evidence.findings import LOG_POINTS, in_natural_unit
-from evidence.models import Design, collect_moments, fit
+from evidence.findings import in_natural_unit
+from evidence.models import Design, collect_moments
 from evidence.models.design import Estimates, Floats
-from evidence.models.estimators import LINEAR, Estimator, choose_estimator, make_design
+from evidence.models.estimators import LINEAR, Estimator, choose_estimator
 from evidence.models.kernel.clusters import reduce_cross, solve_reduced
-from evidence.panel import select_sample
 
 MOST_SOLVED = 1_000
 MOST_REFITTED = 50
@@ -47,10 +46,12 @@ def measure_noise(old: Side, new: Side) -> Noise:
     sides = (old, new)
     if len({side.cluster for side in sides}) > 1:
         return Noise(None, 0, "levels")
+    if _are_alike(old, new):
+        return Noise(0.0, int(new.select_usable()[new.cluster].nunique()))
     linear = {side.specification.estimator for side in sides} <= LINEAR
     for solved in (True, False) if linear else (False,):
         try:
-            laid = [_lay_out(side) for side in sides]
+            laid = [lay_out(side) for side in sides]
             groups = _form_groups(laid, MOST_SOLVED if solved else MOST_REFITTED)
             told = [
                 _leave_out(design, groups, side, solved=solved)
@@ -60,6 +61,12 @@ def measure_noise(old: Side, new: Side) -> Noise:
             continue
         return _compute(told[0], told[1], sorted(set(groups.values())))
     return Noise(None, 0, "not_estimable")
+
+
+def _are_alike(old: Side, new: Side) -> bool:
+    """Tell whether two sides are the same rows under the same specification."""
+    same = (old.specification, old.term, old.used) == (new.specification, new.term, new.used)
+    return same and old.select_usable().equals(new.select_usable())
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +89,6 @@ def _compute(old: _Told, new: _Told, groups: list[int]) -> Noise:
     return Noise(float(np.sqrt((count - 1) / count * (deviations**2).sum())), count)
 
 
-def _lay_out(side: Side) -> Design:
-    """Lay out the rows that the specification uses, clusters as texts."""
-    sample = select_sample(side.panel, side.specification)
-    table = fit(side.panel, side.specification.id, case=side.case).estimates
-    told = set(table["term"][table["estimate"].notna()])
-    used = [name for name in side.specification.regressors if name in told]
-    clusters = sample.data[side.cluster].astype(str).rename("clusters")
-    return make_design(sample, side.specification, used, clusters)
-
-
 def _form_groups(designs: list[Design], most: int) -> dict[Hashable, int]:
     labels: set[str] = set()
     for design in designs:
@@ -103,12 +100,9 @@ def _form_groups(designs: list[Design], most: int) -> dict[Hashable, int]:
 def _leave_out(design: Design, groups: dict[Hashable, int], side: Side, *, solved: bool) -> _Told:
     assert design.clusters is not None
     own = design.clusters.map(groups)
-    unit = side.panel.study.variable(side.outcome).unit
-    if side.specification.estimator == "poisson":
-        unit = LOG_POINTS
     whole, rests = _subtract(design, own, side.term) if solved else _refit(design, own, side)
-    natural = {group: in_natural_unit(rest, unit)[0] for group, rest in rests.items()}
-    return _Told(in_natural_unit(whole, unit)[0], natural)
+    natural = {group: in_natural_unit(rest, side.unit)[0] for group, rest in rests.items()}
+    return _Told(in_natural_unit(whole, side.unit)[0], natural)
 
 
 def _subtract(design: Design, own: pd.Series, term: str) -> tuple[float, dict[int, float]]:

@@ -65,7 +65,7 @@ def tell_change(change: Change, study: Study, language: str) -> list[str]:
     for move in sorted(change.moves, key=lambda move: _KINDS.index(move.kind)):
         row = _row(move, study, language)
         told = [row["class"], row["standing"], row["change"], row["part"]]
-        lines.append(f"  {row['finding']}: " + " · ".join(filter(None, told)))
+        lines.append(f"  {move.id}: " + " · ".join(filter(None, told)))
     return lines
 
 
@@ -92,8 +92,7 @@ def say_caution(change: Change, study: Study, language: str, caution: Caution) -
         **words,
         "count": _whole(language, len(caution.findings)),
         "reasons": _say_reasons(language, values.get("reasons", [])),
-        "places": ", ".join(dict.fromkeys(_place(moves[i], study, language)
-                                          for i in caution.findings)),
+        "places": _say_places(change, study, language, caution),
         "periods": ", ".join(map(str, values.get("periods", []))),
         "threshold": str(values.get("threshold", "")),
         "share": _hidden(language) if values.get("share") is None
@@ -117,9 +116,11 @@ def say_standing(move: Move, language: str) -> str:
 
 
 def name_finding(move: Move, study: Study, language: str) -> str:
-    """Name a finding by exposure, outcome and place."""
+    """Name a finding by exposure, outcome, design and place."""
     words = _words(study, language, move)
-    return capitalise(say(language, "change.finding", **words, place=_place(move, study, language)))
+    design = say(language, f"design.{(move.new or move.old or {})['design']}", **words)
+    parts = [say(language, "change.finding", **words), design, _place(move, study, language)]
+    return capitalise(", ".join(filter(None, parts)))
 
 
 def say_largest(move: Move, study: Study, language: str) -> str:
@@ -130,6 +131,15 @@ def say_largest(move: Move, study: Study, language: str) -> str:
     part = max(parts, key=lambda item: abs(item.change))
     amount = format_number(language, part.change, decimals=_decimals(move), signed=True)
     return f"{name_cause(study, language, part.cause, part.of)}: {amount}"
+
+
+def _say_places(change: Change, study: Study, language: str, caution: Caution) -> str:
+    """Name the places that a warning is about, where it is not about all."""
+    about = [move for move in change.moves if move.id in caution.findings]
+    names = dict.fromkeys(_place(move, study, language) for move in about)
+    if len(names) == len(dict.fromkeys(_place(m, study, language) for m in change.moves)):
+        return ""
+    return say(language, "change.places", places="; ".join(names))
 
 
 def _say_runs(change: Change, language: str) -> str:
@@ -163,8 +173,9 @@ def _say_mean(language: str, values: dict[str, Any]) -> str:
 def _row(move: Move, study: Study, language: str) -> dict[str, str]:
     return {
         "finding": name_finding(move, study, language),
-        "before": _say_estimate(move.old, language),
-        "now": _say_estimate(move.new, language),
+        "id": move.id,
+        "before": _say_estimate(move, move.old, language),
+        "now": _say_estimate(move, move.new, language),
         "change": _say_change(move, language),
         "class": say_kind(move, language),
         "kind": move.kind,
@@ -173,10 +184,10 @@ def _row(move: Move, study: Study, language: str) -> dict[str, str]:
     }
 
 
-def _say_estimate(entry: dict[str, Any] | None, language: str) -> str:
+def _say_estimate(move: Move, entry: dict[str, Any] | None, language: str) -> str:
     if entry is None or entry["estimate"] is None:
         return say(language, "change.none")
-    decimals = shown_decimals(entry)
+    decimals = shown_decimals(entry) if move.change is None else _decimals(move)
     told = format_amount(language, entry["estimate"], entry["unit"], decimals=decimals)
     if entry["conf_low"] is None:
         return told
@@ -185,7 +196,7 @@ def _say_estimate(entry: dict[str, Any] | None, language: str) -> str:
 
 
 def _say_change(move: Move, language: str) -> str:
-    if move.change is None:
+    if move.change is None or move.kind == "same":
         return ""
     decimals = _decimals(move)
     told = format_number(language, move.change, decimals=decimals, signed=True)
@@ -196,14 +207,11 @@ def _say_change(move: Move, language: str) -> str:
 
 
 def _decimals(move: Move) -> int:
-    """Choose the decimals of a move: those of its noise, and as many as its estimates have."""
-    entries = [entry for entry in (move.old, move.new) if entry is not None]
-    told = [shown_decimals(entry) for entry in entries]
-    own = {"estimate": move.change, "conf_low": move.conf_low, "conf_high": move.conf_high}
+    """Choose decimals that show a move: a digit more than its estimates and its noise have."""
+    told = [shown_decimals(entry) for entry in (move.old, move.new) if entry is not None]
     if move.std_error:
-        told.append(shown_decimals({**own, "conf_low": -move.std_error,
-                                    "conf_high": move.std_error}))  # fmt: skip
-    return max(told)
+        told.append(shown_decimals({"conf_low": -move.std_error, "conf_high": move.std_error}))
+    return max(told) + 1
 
 
 def _detail(move: Move, study: Study, language: str) -> dict[str, Any]:
@@ -222,6 +230,7 @@ def _detail(move: Move, study: Study, language: str) -> dict[str, Any]:
     ]
     alt = "; ".join(f"{row['part']}: {row['change']}" for row in rows)
     return {
+        "id": move.id,
         "title": name_finding(move, study, language),
         "sentence": _say_move(move, language),
         "unit": capitalise(name_unit(language, move.unit)),
@@ -239,8 +248,8 @@ def _say_move(move: Move, language: str) -> str:
     text = say(
         language,
         f"change.sentence.{move.kind}",
-        before=_say_estimate(move.old, language),
-        after=_say_estimate(move.new, language),
+        before=_say_estimate(move, move.old, language),
+        after=_say_estimate(move, move.new, language),
         change=_say_change(move, language),
         conf_level=format_number(language, 100 * entry["conf_level"], decimals=0),
     )
@@ -258,12 +267,13 @@ def _say_counts(move: Move, counts: Counts, study: Study, language: str) -> list
               for name in Counts.__dataclass_fields__
               if name not in {"mean_change", "masked"}}  # fmt: skip
     words = _words(study, language, move)
+    words["nouns_capital"] = capitalise(words["nouns"])
     lines = [say(language, "change.counts.rows", **values, **words)]
-    if counts.values_changed != 0:
-        mean = _say_mean(language, {"mean_change": counts.mean_change, "unit": move.unit})
-        lines.append(say(language, "change.counts.values", **values, **words, mean=mean))
-    else:
-        lines.append(say(language, "change.counts.no_values", **values, **words))
+    mean = _say_mean(language, {"mean_change": counts.mean_change, "unit": move.unit})
+    kind = "no_values" if counts.values_changed == 0 else "values"
+    lines.append(say(language, f"change.counts.{kind}", **values, **words, mean=mean))
+    if counts.exposures_changed != 0:
+        lines.append(say(language, "change.counts.exposures", **values, **words))
     return lines
 
 

@@ -9,9 +9,10 @@ import pandas as pd
 
 from evidence.changes.kept import Kept, read_panel, replace_names
 from evidence.errors import EvidenceError
-from evidence.findings import in_natural_unit
-from evidence.models import fit, guard_level
-from evidence.panel import Panel, cluster_column
+from evidence.findings import LOG_POINTS, in_natural_unit
+from evidence.models import Design, fit, guard_level
+from evidence.models.estimators import choose_estimator, make_design
+from evidence.panel import Panel, cluster_column, select_sample
 from evidence.study import Specification
 
 _KEYS = ("entity", "time")
@@ -21,13 +22,15 @@ _KEYS = ("entity", "time")
 class Side:
     """What a finding of one run was estimated from.
 
-    ``term`` is the coefficient that the finding states.
+    ``term`` is the coefficient that the finding states, ``used`` the regressors that the
+    run could use; what the design absorbed is not among them.
     """
 
     panel: Panel
     specification: Specification
     term: str
     case: str
+    used: tuple[str, ...]
 
     @property
     def outcome(self) -> str:
@@ -47,6 +50,12 @@ class Side:
         wanted = [spec.outcome, *spec.regressors, *spec.instruments, self.cluster, *sorted(parts)]
         return self.panel.data.dropna(subset=list(dict.fromkeys(wanted)))
 
+    @property
+    def unit(self) -> str:
+        """Unit of the coefficient as estimated."""
+        counts = self.specification.estimator == "poisson"
+        return LOG_POINTS if counts else self.panel.study.variable(self.outcome).unit
+
 
 def take_side(kept: Kept, entry: dict[str, Any]) -> Side:
     """Take the side of one finding of a kept run.
@@ -57,8 +66,13 @@ def take_side(kept: Kept, entry: dict[str, Any]) -> Side:
         Where the run kept no rows, or its study file cannot be read.
     """
     panel = read_panel(kept, entry)
-    spec = panel.study.specification(entry["rows"][0]["specification"])
-    return Side(panel, spec, entry["rows"][0]["term"], entry["case"])
+    row, case = entry["rows"][0], entry["case"]
+    spec = panel.study.specification(row["specification"])
+    table = kept.neck.estimates
+    own = table[(table["case"] == case) & (table["specification"] == spec.id)]
+    told = set(own["term"][own["estimate"].notna()])
+    used = tuple(name for name in spec.regressors if name in told)
+    return Side(panel, spec, row["term"], case, used)
 
 
 def translate(old: Side, new: Side) -> Side:
@@ -75,23 +89,49 @@ def translate(old: Side, new: Side) -> Side:
         old.panel.study.time.name: study.time.name,
     }
     panel = replace(replace_names(old.panel, names), study=study)
-    return Side(panel, new.specification, new.term, new.case)
+    return Side(panel, new.specification, new.term, new.case, new.used)
+
+
+def lay_out(side: Side) -> Design:
+    """Lay out the rows that a side's specification uses.
+
+    Raises
+    ------
+    ModelError, PanelError
+        Where there is none.
+    """
+    sample = select_sample(side.panel, side.specification)
+    clusters = sample.data[side.cluster].astype(str).rename("clusters")
+    return make_design(sample, side.specification, list(side.used), clusters)
 
 
 def estimate(side: Side, rows: pd.DataFrame | None = None) -> float | None:
     """Estimate a side's coefficient on rows, with today's code, in its natural unit.
+
+    The estimator alone is called, because only the coefficient is wanted; where it refuses
+    (an effect may absorb another regressor in these rows) the room's door decides.
 
     Returns
     -------
     float or None
         None where the rows or the design do not allow it.
     """
-    panel = side.panel if rows is None else replace(side.panel, data=rows)
+    part = side if rows is None else replace(side, panel=replace(side.panel, data=rows))
     try:
-        table = fit(panel, side.specification.id, case=side.case).estimates
+        told = choose_estimator(part.specification)(lay_out(part))
+        value = float(told.coefficients[told.terms.index(part.term)])
+    except (EvidenceError, ValueError):
+        found = _fit_whole(part)
+        if found is None:
+            return None
+        value = found
+    return in_natural_unit(value, part.unit)[0]
+
+
+def _fit_whole(side: Side) -> float | None:
+    try:
+        table = fit(side.panel, side.specification.id, case=side.case).estimates
     except EvidenceError:
         return None
-    found = table[table["term"] == side.term]
-    if len(found) != 1 or pd.isna(found["estimate"].iloc[0]):
-        return None
-    return in_natural_unit(float(found["estimate"].iloc[0]), str(found["unit"].iloc[0]))[0]
+    found = table["estimate"][table["term"] == side.term].dropna()
+    return float(found.iloc[0]) if len(found) == 1 else None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 import seaborn as sns
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 
 from evidence.errors import ExhibitError
 from evidence.exhibits.noun import Exhibit
-from evidence.exhibits.style import BLUE, GREY, GRID, INCHES, INK, MUTED, Width
+from evidence.exhibits.style import BLUE, GRID, INCHES, INK, MUTED, Width
 from evidence.language import capitalise, format_number, name_unit, say
 from evidence.study import Study
 
@@ -63,26 +64,18 @@ def _draw_change(exhibit: Exhibit, study: Study, language: str, width: Width) ->
         )
         for row in rows
     ]
-    lines = sum(label.count("\n") + 1 for label in labels)
-    height = (0.3 * len(rows) + 0.17 * lines if narrow else 0.16 * (len(rows) + lines)) + 0.75
-    figure = Figure(figsize=(INCHES[width], height), layout="constrained")
+    lines = max(label.count("\n") + 1 for label in labels)
+    row_height = (0.26 if narrow else 0.12) + 0.15 * lines
+    figure = Figure(figsize=(INCHES[width], row_height * len(rows) + 0.75), layout="constrained")
     axes = figure.add_subplot()
     places = list(range(len(rows)))[::-1]
+    thick = (0.17 if narrow else 0.2) / row_height
     for place, row in zip(places, rows, strict=True):
-        _draw_bar(axes, place, row["change"], exhibit, language, whole=row["cause"] == "whole")
-    axes.axvline(0, color=INK, linewidth=0.9)
-    axes.axhline(0.5, color=GREY, linewidth=0.8)
-    axes.set_ylim(-0.6, len(rows) - 0.4)
+        _draw_bar(axes, place, row, exhibit, language, thick)
+    axes.axvline(0, color=INK, linewidth=0.9, zorder=2)
+    axes.set_ylim(-0.6, len(rows) - (0.2 if narrow else 0.4))
     axes.set_xlim(*_reach(exhibit.data["change"]))
-    if narrow:
-        axes.set_yticks([])
-        for place, label in zip(places, labels, strict=True):
-            axes.annotate(
-                label, (0, place), (0, 7), textcoords="offset points",
-                xycoords=axes.get_yaxis_transform(), va="bottom", fontsize=7.5,
-            )  # fmt: skip
-    else:
-        axes.set_yticks(places, labels)
+    _draw_labels(axes, places, labels, narrow=narrow)
     axes.tick_params(length=0)
     axes.grid(axis="x", color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
@@ -101,11 +94,29 @@ def _reach(changes: pd.Series) -> tuple[float, float]:
     return low - room, high + room
 
 
+def _draw_labels(axes: Axes, places: list[int], labels: list[str], *, narrow: bool) -> None:
+    if not narrow:
+        axes.set_yticks(places, labels)
+        return
+    axes.set_yticks([])
+    for place, label in zip(places, labels, strict=True):
+        axes.annotate(
+            label, (0, place), (0, 8), textcoords="offset points", fontsize=7.5, zorder=3,
+            xycoords=axes.get_yaxis_transform(), va="bottom",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
+        )  # fmt: skip
+
+
 def _draw_bar(
-    axes: Axes, place: int, change: float, exhibit: Exhibit, language: str, *, whole: bool
+    axes: Axes,
+    place: int,
+    row: Mapping[str, Any],
+    exhibit: Exhibit,
+    language: str,
+    thick: float,
 ) -> None:
-    height = 0.3 if len(axes.get_yticks()) == 0 else 0.45
-    axes.barh([place], [change], height=height, color=INK if whole else BLUE)
+    whole, change = row["cause"] == "whole", row["change"]
+    axes.barh([place], [change], height=thick, color=INK if whole else BLUE)
     text = format_number(language, change, decimals=exhibit.specification["decimals"], signed=True)
     left = change < 0
     axes.annotate(
