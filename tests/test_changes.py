@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from conftest import finish
 from evidence.changes import Change, Move, compare_runs, find_run, list_lines, write_change
+from evidence.changes.compare import _choose_kind
 from evidence.changes.count import mask_counts
 from evidence.changes.noise import measure_noise
 from evidence.changes.side import Side
@@ -200,6 +201,19 @@ def test_a_sign_that_turns_beyond_noise_is_flipped(root: Path) -> None:
     assert [(move.kind, move.standing) for move in change.moves] == [("flipped", "none")]
 
 
+def test_a_sign_that_turns_beyond_noise_is_flipped_where_a_run_told_no_direction() -> None:
+    wide = {"direction": "unclear", "estimate": -1.0, "conf_low": -2.5, "conf_high": 0.5}
+    told = {"direction": "increase", "estimate": 1.0, "conf_low": 0.8, "conf_high": 1.2}
+    move = Move(
+        "c", "same", "firmed", wide, told, "points", change=2.0, conf_low=0.5, conf_high=3.5
+    )
+    assert _choose_kind(move, wide, told) == "flipped"
+    same_sign = wide | {"estimate": 0.1}
+    assert _choose_kind(replace(move, change=0.9, conf_high=1.3), same_sign, told) == "moved"
+    assert _choose_kind(replace(move, conf_low=-0.1), wide, told) == "within_noise"
+    assert _choose_kind(replace(move, conf_low=None), wide, told) == "noise_unknown"
+
+
 def test_a_direction_that_is_no_longer_told_is_weakened(root: Path) -> None:
     frame = _simulate(effect=0.3, noise=1.0)
     short = frame[(frame["id"] < "f012") & (frame["year"] < 2013)]
@@ -236,6 +250,39 @@ def test_another_specification_is_its_own_part(root: Path) -> None:
     parts = _parts(change.moves[0])
     assert parts["specification"] == pytest.approx(change.moves[0].change, abs=1e-12)
     assert [c.kind for c in change.cautions] == ["specification_changed"]
+
+
+ZOO: dict[str, dict[str, Any]] = {
+    "pooled_ols": {"effects": ["time"]},
+    "between": {},
+    "random_effects": {},
+    "first_differences": {},
+    "mundlak": {},
+    "poisson": {"effects": ["entity", "time"]},
+    "callaway_santanna": {},
+}
+
+
+@pytest.mark.parametrize("estimator", ZOO)
+def test_every_kind_of_estimate_is_reproduced_and_has_its_noise(root: Path, estimator: str) -> None:
+    frame = _simulate(entities=40, years=5)
+    starts = 2010 + frame["id"].str[1:].astype(int) % 5
+    frame["d"] = ((frame["year"] >= starts) & (starts > 2010)).astype(int)
+    frame["y"] = np.exp(0.3 * frame["y"] + 0.2 * frame["d"])
+    columns = {**COLUMNS, "d": "number"}
+    variables = [*VARIABLES[:3], declare("d", "exposure", "factory-cycle", "indicator"),
+                 declare("x", "control", "factory-cycle")]  # fmt: skip
+    spec = specify("within", estimator, "d", controls=["x"], **ZOO[estimator])
+    for part in (frame[frame["id"] < "f037"], frame):
+        study = write_study(root, variables, [spec])
+        csv = part.to_csv(index=False, float_format="%.17g", lineterminator="\n")
+        write_source(root, csv, columns, key=["id", "year"])
+        finish(study)
+    (move,) = compare_runs(find_run(root, "sample@previous"), find_run(root, "sample")).moves
+    parts = _parts(move)
+    assert abs(parts["code"]) < 1e-9
+    assert parts["entities"] == pytest.approx(move.change, abs=1e-9)
+    assert move.std_error
 
 
 def test_runs_that_share_no_row_say_that_nothing_can_be_told_apart(root: Path) -> None:

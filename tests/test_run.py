@@ -102,6 +102,13 @@ def test_the_plan_says_why_a_run_is_due(
     assert [job.why for job in plan_runs(_study(ran.root))] == [""]
 
 
+def test_a_finished_run_is_kept_for_comparison(ran: Study) -> None:
+    (kept,) = (ran.internal / "history").iterdir()
+    assert (kept / "cases/all/plants/panel.parquet").is_file()
+    assert load_study(kept / "notebooks/studies/plants.toml").sha256 == ran.sha256
+    assert (kept / "manifest.json").read_bytes() == (ran.internal / "manifest.json").read_bytes()
+
+
 def test_another_seed_is_another_run(ran: Study) -> None:
     assert [job.why for job in plan_runs(ran, seed=2)] == ["changed: parameters"]
 

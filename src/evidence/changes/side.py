@@ -70,8 +70,8 @@ def take_side(kept: Kept, entry: dict[str, Any]) -> Side:
     spec = panel.study.specification(row["specification"])
     table = kept.neck.estimates
     own = table[(table["case"] == case) & (table["specification"] == spec.id)]
-    told = set(own["term"][own["estimate"].notna()])
-    used = tuple(name for name in spec.regressors if name in told)
+    refused = set(own["term"][own["estimate"].isna()])
+    used = tuple(name for name in spec.regressors if name not in refused)
     return Side(panel, spec, row["term"], case, used)
 
 
