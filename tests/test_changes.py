@@ -22,6 +22,7 @@ from evidence.changes.side import Side
 from evidence.cli import main
 from evidence.errors import RunError
 from evidence.measures import score_measures
+from evidence.neck import replace_file
 from evidence.panel import build_panel
 from evidence.run import MOST_KEPT, list_history, mark_published
 from evidence.sources import read_sources
@@ -185,6 +186,20 @@ def test_values_whose_cause_cannot_be_told_say_between_what(root: Path) -> None:
     assert change.cautions[0].values["reasons"] == ["law"]
 
 
+def test_values_that_only_code_can_have_changed_are_code(root: Path) -> None:
+    frame = _simulate()
+    _run(root, frame)
+    _run(root, frame.assign(y=2 * frame["y"]))
+    old, new = find_run(root, "sample@previous"), find_run(root, "sample")
+    manifest = json.loads(json.dumps(new.manifest))
+    manifest["runs"][0]["parts"]["code"] = "0" * 64
+    entry = old.neck.findings[0] | {"data": new.neck.findings[0]["data"]}
+    scored = replace(old, manifest=manifest, neck=replace(old.neck, findings=[entry]))
+    (move,) = compare_runs(scored, new).moves
+    assert [part.cause for part in move.components] == ["rows", "entities", "code"]
+    assert _parts(move)["code"] == pytest.approx(move.change, abs=1e-12)
+
+
 def test_the_same_inputs_give_the_same_numbers_and_nothing_to_say(root: Path) -> None:
     frame = _simulate()
     _run(root, frame)
@@ -263,7 +278,13 @@ ZOO: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("estimator", ZOO)
+_SLOW = ("mundlak", "callaway_santanna", "random_effects")
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in _SLOW else []) for name in ZOO],
+)
 def test_every_kind_of_estimate_is_reproduced_and_has_its_noise(root: Path, estimator: str) -> None:
     frame = _simulate(entities=40, years=5)
     starts = 2010 + frame["id"].str[1:].astype(int) % 5
@@ -418,6 +439,23 @@ def test_a_run_that_is_not_there_is_an_error(root: Path, fault: str) -> None:
     name, message = _wrong(root, study)[fault]
     with pytest.raises(RunError, match=message):
         find_run(root, name)
+
+
+def test_a_run_of_an_older_schema_is_compared_and_a_damaged_one_is_refused(root: Path) -> None:
+    study = _run(root, _simulate(entities=12, years=3))
+    kept = list_history(study.internal)[0]
+    document = json.loads((kept / "findings.json").read_text("utf-8"))
+    del document["findings"][0]["nobs"]
+    replace_file(kept / "findings.json", json.dumps(document).encode())
+    run = find_run(root, "sample")
+    assert [move.kind for move in compare_runs(run, run).moves] == ["same"]
+    del document["findings"][0]["unit"]
+    replace_file(kept / "findings.json", json.dumps(document).encode())
+    with pytest.raises(RunError, match="results without unit"):
+        find_run(root, "sample")
+    replace_file(kept / "findings.json", b"{")
+    with pytest.raises(RunError, match="a file that cannot be read"):
+        find_run(root, "sample")
 
 
 def test_a_run_is_found_by_folder_slug_and_prefix(root: Path) -> None:

@@ -85,10 +85,19 @@ def decompose(
         parts += _before(printed, (first, second, last), old, same_names)
         open_ = open_ or ("old_specification" if first is None else "")
     _check_sum(parts, printed)
-    return tuple(parts), open_
+    return _merge(parts), open_
 
 
 _ALL = ("rows", "entities", "values", "specification", "code")
+
+
+def _merge(parts: list[Component]) -> tuple[Component, ...]:
+    """Put parts of the same cause into one: code may change values and estimates."""
+    sums: dict[tuple[Cause, tuple[str, ...]], float] = {}
+    for part in parts:
+        key = (part.cause, part.of)
+        sums[key] = sums.get(key, 0.0) + part.change
+    return tuple(Component(cause, change, of) for (cause, of), change in sums.items())
 
 
 def _before(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from evidence.errors import EvidenceError, RunError
-from evidence.neck import Neck, check_schema, read_neck
+from evidence.neck import Neck
 from evidence.panel import Panel
 from evidence.run import list_history, name_run, read_manifest
 from evidence.sources import Provenance
@@ -56,9 +57,7 @@ def find_run(root: Path, name: str) -> Kept:
     Raises
     ------
     RunError
-        Where there is none, or several begin so.
-    NeckError
-        Where its files are not whole.
+        Where there is none, several begin so, or its files are not whole.
     """
     folder = Path(name)
     if folder.is_dir() and (folder / "manifest.json").is_file():
@@ -123,15 +122,56 @@ def replace_names(panel: Panel, names: dict[str, str]) -> Panel:
 
 
 def _read(folder: Path) -> Kept:
-    manifest = read_manifest(folder)
-    check_schema(manifest, "manifest", f"{folder.name}/manifest.json")
+    """Read a kept run; it need not meet today's schemas, only hold what is compared."""
+    try:
+        manifest = read_manifest(folder)
+        neck = _read_neck(folder)
+        identity = (str(manifest["study"]), name_run(manifest))
+        lacking = [
+            name
+            for entry in neck.findings
+            for name in (*_OF_FINDING, *(() if entry["kind"] == "comparison" else _OF_SINGLE))
+            if name not in entry
+        ]
+        lacking += [name for name in ("data", "finished") if name not in manifest]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, f"a file that cannot be read ({type(error).__name__})") from error
+    if lacking:
+        raise _damaged(folder, f"results without {', '.join(sorted(set(lacking)))}")
     study, unread = None, ""
     try:
-        study = load_study(folder / "notebooks" / "studies" / f"{manifest['study']}.toml")
-    except EvidenceError as error:
-        unread = str(error)
-    neck = read_neck(folder)
-    return Kept(folder, manifest["study"], name_run(manifest), manifest, neck, study, unread)
+        study = load_study(folder / "notebooks" / "studies" / f"{identity[0]}.toml")
+    except EvidenceError as problem:
+        unread = str(problem)
+    return Kept(folder, *identity, manifest, neck, study, unread)
+
+
+_OF_FINDING = ("id", "claim", "kind", "design", "direction", "outcome", "exposure", "contrast",
+               "unit", "conf_level", "first_period", "last_period", "simulated")  # fmt: skip
+_OF_SINGLE = ("case", "estimate", "conf_low", "conf_high", "rows", "data", "definition", "grade",
+              "items_left_out")  # fmt: skip
+
+
+def _read_neck(folder: Path) -> Neck:
+    texts = {
+        name: (folder / f"{name}.json").read_text(encoding="utf-8")
+        for name in ("findings", "protected")
+    }
+    estimates = pd.read_csv(folder / "estimates.csv", keep_default_na=False, na_values=_MISSING)
+    protected: dict[str, Any] = json.loads(texts["protected"])
+    return Neck(estimates, list(json.loads(texts["findings"])["findings"]), (), protected)
+
+
+_MISSING = {"estimate": [""]}
+
+
+def _damaged(folder: Path, seen: str) -> RunError:
+    return RunError(
+        folder.name,
+        seen=seen,
+        expected="the files of a finished run",
+        do="Compare with another run; this one is damaged, or of another age of the workbench.",
+    )
 
 
 def _find_papers(folder: Path, name: str) -> Path:
