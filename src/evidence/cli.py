@@ -157,8 +157,8 @@ def publish_studies(studies: tuple[Path, ...]) -> None:
         for study in _load(studies):
             cleared = _clear(study)
             made = publish(cleared, today=datetime.now(UTC).date())
-            scan_folder(study.public, cleared)
             mark_published(study)
+            scan_folder(study.public, cleared)
             place = made.folder.relative_to(study.root)
             told = f"edition {made.edition.number} of {made.edition.date}"
             click.echo(
