@@ -496,13 +496,56 @@ def test_the_command_prints_a_summary_and_writes_page_and_json(
     assert text.startswith("error: sample@nothing: 0 kept runs")
 
 
+ADVICE = """
+schema_version = 1
+[[recommendations]]
+id = "train_committees"
+claim = "c"
+audience = "government"
+text = { en = "Train committees." }
+reviewed_by = "the ministry's adviser"
+reopen_when = "direction changes"
+"""
+
+
 def test_recommendations_to_reopen_stand_on_the_page(root: Path) -> None:
-    _run(root, _simulate(entities=12, years=3))
+    path = study_file(root, "sample").with_name("sample.advice.toml")
+    path.write_text(ADVICE, "utf-8")
+    before, after = _simulate(effect=1.0), _simulate(effect=-1.0, seed=4)
+    change = _compare(root, before, after)
+    assert change.reopen == (
+        ("train_committees", "direction changes (increase \N{RIGHTWARDS ARROW} decrease)"),
+    )
     run = find_run(root, "sample")
-    change = compare_runs(run, run, reopen=(("train_committees", "its finding was lost"),))
     page, document = write_change(change, run, root)
-    assert "train committees: its finding was lost" in page.read_text("utf-8")
+    assert "train committees: direction changes (increase" in page.read_text("utf-8")
     assert json.loads(document.read_text("utf-8"))["reopen"][0]["recommendation"]
+    assert compare_runs(run, run).reopen == ()
+
+
+def test_how_a_coefficient_differs_with_a_moderator_is_compared_too(root: Path) -> None:
+    frame = _simulate(years=5)
+    frame["m"] = np.repeat(np.random.default_rng(1).normal(size=60), 5).round(3)
+    frame["y"] += 0.4 * frame["x"] * frame["m"]
+    variables = [*VARIABLES, declare("m", "control", "factory")]
+    spec = specify("within", "fixed_effects", "x", effects=["entity", "time"], moderators=["m"])
+    for part in (frame[frame["id"] < "f050"], frame):
+        study = write_study(root, variables, [spec])
+        study.path.write_text(study.path.read_text("utf-8") + 'moderator = "m"\n', "utf-8")
+        csv = part.to_csv(index=False, float_format="%.17g", lineterminator="\n")
+        write_source(root, csv, {**COLUMNS, "m": "number"}, key=["id", "year"])
+        finish(load_study(study.path))
+    run = find_run(root, "sample")
+    change = compare_runs(find_run(root, "sample@previous"), run)
+    (move,) = change.moves
+    assert move.new is not None
+    assert move.new["rows"][0]["term"] == "x:m"
+    parts = _parts(move)
+    assert abs(parts["code"]) < 1e-12
+    assert parts["entities"] == pytest.approx(move.change, abs=1e-12)
+    assert move.std_error
+    page, _ = write_change(change, run, root)
+    assert "X, by m, and y" in page.read_text("utf-8")
 
 
 def _restrict(study: Study, edit_counts: Callable[[Path], Any]) -> None:

@@ -31,9 +31,9 @@ def find_cautions(kept: tuple[Kept, Kept], sides: tuple[Side, Side], move: Move)
     """Find what a reader must know before reading a finding's move."""
     old, new = sides
     found = _judge_scoring(kept, sides, move)
-    exposures = compare_values(old, new, new.term)
+    exposures = compare_values(old, new, new.exposure)
     if len(exposures.changed):
-        values = {**_describe(exposures, new, new.term), "exposure": new.term}
+        values = {**_describe(exposures, new, new.exposure), "exposure": new.exposure}
         found.append(Caution("exposure_revised", (move.id,), values))
     periods = _find_new_periods(sides)
     if periods and not found:

@@ -15,6 +15,7 @@ from evidence.changes.noise import Noise, measure_noise
 from evidence.changes.noun import Cause, Caution, Change, Component, Kind, Move, RunName, Standing
 from evidence.changes.side import Side, take_side
 from evidence.errors import RunError
+from evidence.study import must_reopen, read_advice
 
 _TOLD = frozenset({"decrease", "increase"})
 _CODE = frozenset({"code", "environment", "notebook"})
@@ -31,16 +32,13 @@ class _Told:
     cautions: list[Caution]
 
 
-def compare_runs(old: Kept, new: Kept, *, reopen: tuple[tuple[str, str], ...] = ()) -> Change:
+def compare_runs(old: Kept, new: Kept) -> Change:
     """Compare two finished runs, finding by finding.
 
     Findings are the same where claim and case are; the studies may differ (two vintages of
-    a source, each with its study).
-
-    Parameters
-    ----------
-    reopen : tuple of (str, str)
-        Recommendations that must be looked at again, each with its reason.
+    a source, each with its study). Recommendations of the new run's study are held against
+    both runs; conditions on a date are not judged here, so that the same runs always give
+    the same page.
     """
     parts = sorted(
         name for name in {*old.parts, *new.parts} if old.parts.get(name) != new.parts.get(name)
@@ -58,9 +56,27 @@ def compare_runs(old: Kept, new: Kept, *, reopen: tuple[tuple[str, str], ...] = 
         cautions=join_cautions([caution for item in told for caution in item.cautions]),
         restricted=restricted,
         simulated=any(entry["simulated"] for entry in entries),
-        reopen=reopen,
+        reopen=_list_reopened(old, new),
     )
     return _mask(change, _find_threshold(old, new)) if restricted else change
+
+
+def _list_reopened(old: Kept, new: Kept) -> tuple[tuple[str, str], ...]:
+    """List the recommendations that a change asks to look at again, with the first reason."""
+    if new.study is None:
+        return ()
+    found = []
+    for advice in read_advice(new.study):
+        ids = dict.fromkeys(
+            name
+            for entries in (new.findings, old.findings)
+            for name, entry in entries.items()
+            if entry["claim"] == advice.claim
+        )
+        told = [must_reopen(advice, new.findings.get(i), old.findings.get(i)) for i in ids]
+        reasons = [reason for reason in told if reason]
+        found += [(advice.id, reason) for reason in reasons[:1]]
+    return tuple(found)
 
 
 def _compare(
@@ -119,7 +135,7 @@ def _blame_values(
     assert move.new is not None
     law = "packs" in parts or move.old["definition"] != move.new["definition"]
     data = old.manifest["data"] != new.manifest["data"] or move.old["data"] != move.new["data"]
-    named = [(side.outcome, side.term) for side in sides]
+    named = [(side.outcome, side.exposure) for side in sides]
     causes: dict[Cause, bool] = {
         "law": law,
         "data": data,
@@ -202,7 +218,7 @@ def _doubt(move: Move, sides: tuple[Side, Side], parts: tuple[str, ...]) -> list
 def _differs(sides: tuple[Side, Side]) -> bool:
     """Tell whether specifications differ in more than names and the part they play."""
     old, new = (side.specification for side in sides)
-    names = {sides[0].outcome: sides[1].outcome, sides[0].term: sides[1].term}
+    names = {sides[0].outcome: sides[1].outcome, sides[0].exposure: sides[1].exposure}
     same = replace(
         old,
         id=new.id,

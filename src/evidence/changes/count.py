@@ -43,7 +43,7 @@ def count_rows(old: Side, new: Side) -> Counts:
     rows = split_rows(same, new)
     before, after = rows.old, rows.new
     outcome = _compare(before[new.outcome], after[new.outcome])
-    exposure = _compare(before[new.term], after[new.term])
+    exposure = _compare(before[new.exposure], after[new.exposure])
     unit = new.panel.study.variable(new.outcome).unit
     mean = float(outcome.changed.mean()) if len(outcome.changed) else None
     entered, left = after[~rows.new_common], before[~rows.old_common]

@@ -119,7 +119,8 @@ def name_finding(move: Move, study: Study, language: str) -> str:
     """Name a finding by exposure, outcome, design and place."""
     words = _words(study, language, move)
     design = say(language, f"design.{(move.new or move.old or {})['design']}", **words)
-    parts = [say(language, "change.finding", **words), design, _place(move, study, language)]
+    kind = "change.finding_moderated" if words["moderator"] else "change.finding"
+    parts = [say(language, kind, **words), design, _place(move, study, language)]
     return capitalise(", ".join(filter(None, parts)))
 
 
@@ -281,10 +282,14 @@ def _words(study: Study, language: str, move: Move) -> dict[str, str]:
     """Collect labels; a lost finding may speak of what the study has no longer."""
     entry = move.new or move.old or {}
     declared = {variable.name for variable in study.variables}
-    if {entry["outcome"], entry["exposure"]} <= declared:
-        return words_of(study, language, entry)
+    named = [entry[key] for key in ("outcome", "exposure", "moderator") if entry.get(key)]
+    if declared.issuperset(named):
+        return words_of(study, language, {"moderator": "", **entry})
     own = study.entity.noun.get(language, (study.entity.name, study.entity.name))
-    names = {key: entry[key].replace("_", " ") for key in ("outcome", "exposure")}
+    names = {
+        key: str(entry.get(key, "")).replace("_", " ")
+        for key in ("outcome", "exposure", "moderator")
+    }
     return {**names, "noun": own[0], "nouns": own[1]}
 
 

@@ -38,6 +38,11 @@ class Side:
         return self.specification.outcome
 
     @property
+    def exposure(self) -> str:
+        """Name of the exposure's column; the term may be its interaction."""
+        return self.term.partition(":")[0]
+
+    @property
     def cluster(self) -> str:
         """Name of the column whose values are the units of inference."""
         level = guard_level(self.panel.study, self.specification)
@@ -47,7 +52,8 @@ class Side:
         """Select the rows that have everything the specification asks for."""
         spec = self.specification
         parts = {part for effect in spec.effects for part in effect.split(":")} - set(_KEYS)
-        wanted = [spec.outcome, *spec.regressors, *spec.instruments, self.cluster, *sorted(parts)]
+        wanted = [spec.outcome, *spec.regressors, *spec.moderators, *spec.instruments,
+                  self.cluster, *sorted(parts)]  # fmt: skip
         return self.panel.data.dropna(subset=list(dict.fromkeys(wanted)))
 
     @property
@@ -71,7 +77,8 @@ def take_side(kept: Kept, entry: dict[str, Any]) -> Side:
     table = kept.neck.estimates
     own = table[(table["case"] == case) & (table["specification"] == spec.id)]
     refused = set(own["term"][own["estimate"].isna()])
-    used = tuple(name for name in spec.regressors if name not in refused)
+    columns = [*spec.regressors, *spec.moderators, *spec.interactions]
+    used = tuple(name for name in dict.fromkeys(columns) if name not in refused)
     return Side(panel, spec, row["term"], case, used)
 
 
@@ -84,7 +91,7 @@ def translate(old: Side, new: Side) -> Side:
     study = new.panel.study
     names = {
         old.outcome: new.outcome,
-        old.term: new.term,
+        old.exposure: new.exposure,
         old.panel.study.entity.name: study.entity.name,
         old.panel.study.time.name: study.time.name,
     }
@@ -100,9 +107,20 @@ def lay_out(side: Side) -> Design:
     ModelError, PanelError
         Where there is none.
     """
-    sample = select_sample(side.panel, side.specification)
+    sample = _cross(select_sample(side.panel, side.specification), side.specification)
     clusters = sample.data[side.cluster].astype(str).rename("clusters")
     return make_design(sample, side.specification, list(side.used), clusters)
+
+
+def _cross(sample: Panel, spec: Specification) -> Panel:
+    """Add the interactions of a specification: exposure × (moderator − its mean)."""
+    data = sample.data.astype(dict.fromkeys((*spec.exposures, *spec.moderators), "float64"))
+    crossed = {
+        f"{x}:{m}": data[x] * (data[m] - data[m].mean())
+        for x in spec.exposures
+        for m in spec.moderators
+    }
+    return replace(sample, data=sample.data.assign(**crossed)) if crossed else sample
 
 
 def estimate(side: Side, rows: pd.DataFrame | None = None) -> float | None:

@@ -106,7 +106,7 @@ def _copy_results(study: Study, manifest: dict[str, Any], work: Path) -> None:
 
 
 def _copy_papers(study: Study, work: Path) -> None:
-    own = (study.path, study.path.with_suffix(".advice.toml"))
+    own = sorted(study.path.parent.glob(f"{study.slug}.*"))
     files = [path.relative_to(study.root) for path in own if path.is_file()]
     files += [Path("notebooks") / f"{notebook}.ipynb" for notebook in study.notebooks]
     files += [Path("data/sources") / f"{source}.toml" for source in study.data.sources]
