@@ -175,8 +175,9 @@ def _row(move: Move, study: Study, language: str) -> dict[str, str]:
     return {
         "finding": name_finding(move, study, language),
         "id": move.id,
-        "before": _say_estimate(move, move.old, language),
-        "now": _say_estimate(move, move.new, language),
+        "unit": name_unit(language, move.unit),
+        "before": _say_estimate(move, move.old, language, unit=False),
+        "now": _say_estimate(move, move.new, language, unit=False),
         "change": _say_change(move, language),
         "class": say_kind(move, language),
         "kind": move.kind,
@@ -185,11 +186,15 @@ def _row(move: Move, study: Study, language: str) -> dict[str, str]:
     }
 
 
-def _say_estimate(move: Move, entry: dict[str, Any] | None, language: str) -> str:
+def _say_estimate(
+    move: Move, entry: dict[str, Any] | None, language: str, *, unit: bool = True
+) -> str:
     if entry is None or entry["estimate"] is None:
         return say(language, "change.none")
     decimals = shown_decimals(entry) if move.change is None else _decimals(move)
-    told = format_amount(language, entry["estimate"], entry["unit"], decimals=decimals)
+    told = format_number(language, entry["estimate"], decimals=decimals)
+    if unit:
+        told = format_amount(language, entry["estimate"], entry["unit"], decimals=decimals)
     if entry["conf_low"] is None:
         return told
     interval = format_interval(language, entry["conf_low"], entry["conf_high"], decimals=decimals)
