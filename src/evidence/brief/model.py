@@ -287,7 +287,7 @@ def _cells(cleared: Cleared, language: str) -> list[dict[str, Any]]:
     return [
         {
             "caption": entitle_cells(cleared.study, language, exhibit),
-            **_laid_out(cleared.study, language, exhibit),
+            **_as_rows(*tabulate(cleared.study, language, exhibit)),
             "note": note_cells(language, exhibit),
         }
         for exhibit in cleared.neck.exhibits
@@ -297,7 +297,10 @@ def _cells(cleared: Cleared, language: str) -> list[dict[str, Any]]:
 
 def _laid_out(study: Study, language: str, exhibit: Exhibit) -> dict[str, Any]:
     head, body = tabulate(study, language, exhibit)
-    head, body = _mark_unplanned(study, language, exhibit, head, body)
+    return _as_rows(*_mark_unplanned(study, language, exhibit, head, body))
+
+
+def _as_rows(head: list[str], body: _Body) -> dict[str, Any]:
     rows = [[{"text": text, "direction": direction} for text, direction in row] for row in body]
     return {"head": head, "body": rows}
 
