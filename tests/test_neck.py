@@ -5,15 +5,27 @@ from pathlib import Path
 from typing import get_args
 
 import jsonschema
+import numpy as np
 import pandas as pd
 import pytest
 
 from conftest import write_case
 from evidence.errors import NeckError
-from evidence.models import COLUMNS
-from evidence.neck import SCHEMAS, Neck, join_necks, read_neck, replace_file, save_neck
+from evidence.exhibits import table_findings
+from evidence.findings import state
+from evidence.models import COLUMNS, fit
+from evidence.neck import (
+    SCHEMAS,
+    Neck,
+    join_necks,
+    read_neck,
+    replace_file,
+    save_neck,
+    write_neck,
+)
 from evidence.study import Study
 from evidence.study.sections import Estimator
+from samples import declare, make_panel, specify
 
 
 def test_every_schema_is_a_valid_schema() -> None:
@@ -27,6 +39,30 @@ def test_estimates_of_every_estimator_can_be_written() -> None:
     schema = json.loads((SCHEMAS / "estimates.schema.json").read_text("utf-8"))
     known = schema["items"]["properties"]["estimator"]["enum"]
     assert set(known) == set(get_args(Estimator))
+
+
+def test_variables_may_have_the_names_of_the_panels_keys(tmp_path: Path) -> None:
+    variables = [
+        declare("entity", "entity", "factory", "identifier"),
+        declare("time", "time", "factory", "year"),
+        declare("y", "outcome", "factory-cycle"),
+        declare("x", "exposure", "factory-cycle"),
+    ]
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {
+            "entity": np.repeat([f"f{n}" for n in range(40)], 4),
+            "time": [2010, 2011, 2012, 2013] * 40,
+        }
+    ).assign(y=rng.normal(size=160), x=rng.normal(size=160))
+    spec = specify("s", "fixed_effects", "x", effects=["entity", "time"])
+    panel = make_panel(tmp_path, frame, variables, [spec])
+    fits = (fit(panel, "s"),)
+    findings = state(panel, fits)
+    write_neck("out", panel, fits, findings, (table_findings(findings),))
+    kept = pd.read_parquet(panel.study.root / "out" / "panel.parquet")
+    assert list(kept.columns) == ["entity", "time", "y", "x"]
+    assert kept["y"].tolist() == panel.data["y"].tolist()
 
 
 def test_a_neck_survives_the_way_through_files_to_the_last_digit(

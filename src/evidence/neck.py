@@ -97,7 +97,7 @@ def write_neck(
     save_neck(neck, folder)
     steps = pd.concat([fit.ledger for fit in fits]).drop_duplicates()
     _replace_text(folder / "ledger.csv", _csv(steps))
-    replace_file(folder / "panel.parquet", panel.data.reset_index().to_parquet(index=False))
+    replace_file(folder / "panel.parquet", _as_parquet(panel.data))
     written = [("estimates.csv", len(estimates)), ("findings.json", len(findings))]
     written += [(f"exhibits/{e.id}.csv", len(e.data)) for e in exhibits]
     return pd.DataFrame(written, columns=["file", "rows"])
@@ -138,6 +138,13 @@ def _list_adopters(panel: Panel, fit: Fit) -> dict[str, list[str]]:
         for event in sorted(since.dropna().unique())
     }
     return {**listed, f"{exposure} never": sorted(units[since.isna()].unique())}
+
+
+def _as_parquet(data: pd.DataFrame) -> bytes:
+    """Lay out a panel's rows with their keys; a variable may have a key's own name."""
+    own = [name for name in data.index.names if name in data]
+    rows: bytes = data.drop(columns=own).reset_index().to_parquet(index=False)
+    return rows
 
 
 def save_neck(neck: Neck, folder: Path) -> None:

@@ -97,9 +97,12 @@ def read_panel(kept: Kept, finding: dict[str, Any]) -> Panel:
     if not path.is_file():
         raise _lacking(kept, f"no rows of case '{finding['case']}'")
     try:
-        data = pd.read_parquet(path).set_index(["entity", "time"]).sort_index()
+        frame = pd.read_parquet(path)
+        data = frame.set_index(["entity", "time"], drop=False).sort_index()
     except (OSError, ValueError, KeyError) as error:
         raise _lacking(kept, f"rows that cannot be read ({type(error).__name__})") from error
+    declared = {variable.name for variable in study.variables}
+    data = data.drop(columns=[name for name in data.index.names if name not in declared])
     protected = kept.neck.protected
     provenance = Provenance(
         sources=finding["data"],
