@@ -143,8 +143,8 @@ def _blame_values(
         "code": bool(_CODE & set(parts)),
     }
     found = [cause for cause, holds in causes.items() if holds]
-    if len(found) == 1:
-        return found[0], ()
+    if len(found) <= 1:
+        return (found or ["data"])[0], ()
     return "values_mixed", tuple(found)
 
 

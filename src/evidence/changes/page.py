@@ -206,10 +206,16 @@ def _say_change(move: Move, language: str) -> str:
         return ""
     decimals = _decimals(move)
     told = format_number(language, move.change, decimals=decimals, signed=True)
+    told = f"{told} {name_unit(language, _unit_of_change(move))}"
     if move.conf_low is None or move.conf_high is None or not move.std_error:
         return told
     interval = format_interval(language, move.conf_low, move.conf_high, decimals=decimals)
     return f"{told} ({interval})"
+
+
+def _unit_of_change(move: Move) -> str:
+    """Name the unit of a difference: two percentages differ by percentage points."""
+    return "percentage points" if move.unit == "percent" else move.unit
 
 
 def _decimals(move: Move) -> int:
@@ -224,7 +230,7 @@ def _detail(move: Move, study: Study, language: str) -> dict[str, Any]:
     decimals = _decimals(move)
     exhibit = figure_change(
         [(part.cause, part.of, part.change) for part in move.components],
-        unit=move.unit,
+        unit=_unit_of_change(move),
         decimals=decimals,
     )
     rows = [
@@ -239,7 +245,7 @@ def _detail(move: Move, study: Study, language: str) -> dict[str, Any]:
         "id": move.id,
         "title": name_finding(move, study, language),
         "sentence": _say_move(move, language),
-        "unit": capitalise(name_unit(language, move.unit)),
+        "unit": capitalise(name_unit(language, _unit_of_change(move))),
         "rows": rows,
         "open": _say_open(move, study, language) if move.left_open else "",
         "counts": [] if move.counts is None else _say_counts(move, move.counts, study, language),
