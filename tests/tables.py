@@ -15,7 +15,7 @@ from evidence.models import COLUMNS
 from evidence.neck import Neck, join_necks
 from evidence.panel import Panel, build_panel
 from evidence.study import Disclosure, Study
-from samples import declare, make_project, measures_of, specify, write_study
+from samples import declare, make_project, measures_of, specify, write_source, write_study
 
 Tables = Callable[[Panel, str], tuple[Exhibit, ...]]
 
@@ -39,7 +39,9 @@ def make_study(folder: Path) -> Study:
     specs += [specify("pooled", "pooled_ols", "x")]
     specs += [specify("path", "sun_abraham", "x"), specify("cells", "fixed_effects", "x",
               effects=["entity", "buyer:time"])]  # fmt: skip
-    return write_study(make_project(folder), VARIABLES, specs)
+    root = make_project(folder)
+    write_source(root, "factory,year\n", {"factory": "text", "year": "number"}, key=["factory"])
+    return write_study(root, VARIABLES, specs)
 
 
 def make_frame(count: int, *, country: str = "VNM", years: int = 2, seed: int = 0) -> pd.DataFrame:

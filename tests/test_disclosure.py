@@ -148,3 +148,80 @@ def test_a_changed_comparison_is_refused(chains: Study, chains_neck: Neck) -> No
 def test_the_real_identifiers_reach_the_gate(chains_neck: Neck, plants_neck: Neck) -> None:
     assert len(chains_neck.protected["identifiers"]) == 2 * 680
     assert len(plants_neck.protected["identifiers"]) == 157
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"outcome": "log_sales_per_employee"},
+        {"exposure": "union"},
+        {"moderator": "union"},
+        {"contrast": "unit"},
+        {"sdg": ["8.8"]},
+        {"place": {"country": "BGD"}},
+        {"id": "union_within"},
+    ],
+)
+def test_a_finding_that_is_about_something_else_is_refused(
+    plants: Study, plants_neck: Neck, change: dict[str, Any]
+) -> None:
+    told = {name: value for name, value in change.items() if name in plants_neck.exhibits[0].data}
+    changed = _with_finding(plants_neck, **change)
+    exhibits = tuple(
+        replace(e, data=e.data.assign(**{
+            name: e.data[name].mask(e.data["finding"] == "grant_after", value)
+            for name, value in told.items()
+        }))
+        for e in plants_neck.exhibits
+    )  # fmt: skip
+    with pytest.raises(DisclosureError, match=r"finding '.*estimates\.csv"):
+        clear(replace(changed, exhibits=exhibits), plants)
+
+
+def test_a_finding_cannot_stand_twice(plants: Study, plants_neck: Neck) -> None:
+    twice = [plants_neck.findings[0], *plants_neck.findings]
+    with pytest.raises(DisclosureError, match=r"comparison of cases|stands twice"):
+        clear(replace(plants_neck, findings=twice), plants)
+
+
+def test_cases_without_their_comparison_are_refused(chains: Study, chains_neck: Neck) -> None:
+    alone = [e for e in chains_neck.findings if e["kind"] == "finding"]
+    with pytest.raises(DisclosureError, match="comparison of cases"):
+        clear(replace(chains_neck, findings=alone), chains)
+
+
+def test_a_table_of_findings_leaves_none_out(plants: Study, plants_neck: Neck) -> None:
+    table = next(e for e in plants_neck.exhibits if e.id == "findings")
+    picked = replace(table, data=table.data.iloc[1:].reset_index(drop=True))
+    exhibits = tuple(picked if e.id == "findings" else e for e in plants_neck.exhibits)
+    with pytest.raises(DisclosureError, match=r"exhibit 'findings'"):
+        clear(replace(plants_neck, exhibits=exhibits), plants)
+
+
+def test_an_exhibit_cannot_call_its_interval_another(plants: Study, plants_neck: Neck) -> None:
+    exhibit = plants_neck.exhibits[0]
+    renamed = replace(exhibit, specification={**exhibit.specification, "conf_level": 0.99})
+    with pytest.raises(DisclosureError, match=r"exhibit 'coefficients'"):
+        clear(replace(plants_neck, exhibits=(renamed, *plants_neck.exhibits[1:])), plants)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("confidentiality", "public"),
+        ("protected_unit", "buyer"),
+        ("citations", {"value_chains": "Someone else (2020)"}),
+    ],
+)
+def test_data_cannot_be_called_more_open_than_their_record(
+    chains: Study, chains_neck: Neck, key: str, value: Any
+) -> None:
+    opened = replace(chains_neck, protected={**chains_neck.protected, key: value})
+    with pytest.raises(DisclosureError, match=r"data/sources/value_chains\.toml.*Run the study"):
+        clear(opened, chains)
+
+
+def test_simulated_findings_cannot_be_called_real(chains: Study, chains_neck: Neck) -> None:
+    real = [{**entry, "simulated": False} for entry in chains_neck.findings]
+    with pytest.raises(DisclosureError, match="simulated data that does not say so"):
+        clear(replace(chains_neck, findings=real), chains)

@@ -453,7 +453,7 @@ def test_values_of_public_sources_are_not_bound(plants: Study, plants_neck: Neck
 
 def test_a_run_without_its_panel_is_refused(cleared: Cleared, tmp_path: Path) -> None:
     elsewhere = replace(cleared.study, root=tmp_path)
-    moved = clear(cleared.neck, elsewhere)
+    moved = replace(cleared, study=elsewhere)
     with pytest.raises(DisclosureError, match=r"no panel\.parquet beside the run"):
         scan_bytes(b"text", moved, "a.md")
 

@@ -11,25 +11,34 @@ from evidence.errors import DisclosureError
 from evidence.exhibits import Exhibit, label_cell, list_places
 from evidence.findings import agrees, compare_cases
 from evidence.neck import Neck
+from evidence.sources import Record, load_record
 from evidence.study import Study
+
+_OPENNESS = ("restricted", "simulated", "public")
 
 
 def check_agreement(neck: Neck, study: Study) -> None:
     """Check that findings say what estimates say, and exhibits what findings say.
 
+    A neck may be kept closer than its sources' records ask, never more open; a table of
+    findings shows all of them, each once.
+
     Raises
     ------
     DisclosureError
-        Naming the finding or exhibit that says something else.
+        Naming the finding, the exhibit or the file that says something else.
     """
     stated = [entry for entry in neck.findings if entry["kind"] == "finding"]
+    _check_records(neck, stated, study)
     for entry in stated:
         if not agrees(entry, neck.estimates, study):
             raise _disagreement(f"finding '{entry['id']}'", "estimates.csv", study)
     compared = [entry for entry in neck.findings if entry["kind"] == "comparison"]
-    if compared and compared != compare_cases(stated):
+    if compared != compare_cases(stated):
         raise _disagreement("comparison of cases", "findings.json", study)
     findings = {entry["id"]: entry for entry in stated}
+    if len(findings) < len(stated):
+        raise _disagreement("a finding that stands twice", "estimates.csv", study)
     for exhibit in neck.exhibits:
         if exhibit.specification["kind"] == "cells":
             _check_cells(exhibit, neck, study)
@@ -38,6 +47,33 @@ def check_agreement(neck: Neck, study: Study) -> None:
             finding = findings.get(row["finding"])
             if finding is None or not _shows(row, finding):
                 raise _disagreement(f"exhibit '{exhibit.id}'", "findings.json", study)
+        if not _is_whole(exhibit, findings):
+            raise _disagreement(f"exhibit '{exhibit.id}'", "findings.json", study)
+
+
+def _check_records(neck: Neck, stated: list[dict[str, Any]], study: Study) -> None:
+    """Check that data are called what their records say: no more open, and no more real."""
+    records = [load_record(study.root, source) for source in study.data.sources]
+    strictest = min(records, key=lambda record: _OPENNESS.index(record.confidentiality))
+    told = str(neck.protected["confidentiality"])
+    if _OPENNESS.index(told) > _OPENNESS.index(strictest.confidentiality):
+        raise _mistaken(study, f"data called '{told}'", strictest)
+    if neck.protected["protected_unit"] != strictest.protected_unit:
+        raise _mistaken(study, "another protected unit", strictest)
+    cited = {record.id: record.citation for record in records}
+    if not neck.protected["citations"].items() <= cited.items():
+        raise _mistaken(study, "another citation", strictest)
+    simulated = next((r for r in records if r.confidentiality == "simulated"), None)
+    if simulated is not None and not all(entry["simulated"] for entry in stated):
+        raise _mistaken(study, "a finding on simulated data that does not say so", simulated)
+
+
+def _is_whole(exhibit: Exhibit, findings: dict[str, dict[str, Any]]) -> bool:
+    """Tell whether an exhibit's interval is its findings', and a table leaves none out."""
+    asked, shown = exhibit.specification, list(exhibit.data["finding"])
+    levels = {findings[name]["conf_level"] for name in shown}
+    alike = all(_equal(asked["conf_level"], level) for level in levels)
+    return alike and (asked["kind"] != "findings" or sorted(shown) == sorted(findings))
 
 
 def _check_cells(exhibit: Exhibit, neck: Neck, study: Study) -> None:
@@ -63,6 +99,16 @@ def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, float):
         return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-15)
     return bool(one == other)
+
+
+def _mistaken(study: Study, seen: str, record: Record) -> DisclosureError:
+    return DisclosureError(
+        f"{study.slug}: what the run wrote down of its data",
+        seen=seen,
+        expected=f"{record.confidentiality} data on a {record.protected_unit}, and the rest as "
+        f"data/sources/{record.id}.toml says",
+        do="Run the study again; somebody or something has changed its files.",
+    )
 
 
 def _disagreement(where: str, file: str, study: Study) -> DisclosureError:

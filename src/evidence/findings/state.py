@@ -69,13 +69,15 @@ def agrees(entry: dict[str, Any], estimates: pd.DataFrame, study: Study) -> bool
     """Tell whether an entry of ``findings.json`` says what the run's estimates say.
 
     Everything that follows from ``estimates`` is computed again: numbers, direction, grade
-    with its reasons, wording, the other specifications, the family of tests.
+    with its reasons, wording, the other specifications, the family of tests; and what
+    follows from the study: what is compared with what, and where.
     """
     claim = next((c for c in study.claims if c.id == entry["claim"]), None)
     if claim is None or _find_row(estimates, study, claim, entry["case"]) is None:
         return False
     carried = {name: entry[name] for name in ("n_carrying", "attrition", "pretrends", "checks")}
     facts = _facts(estimates, study, claim, entry["case"], carried)
+    facts |= _identify(study, claim, entry["case"])
     facts["grade"] = {**asdict(facts["grade"]), "reasons": list(facts["grade"].reasons)}
     lists = {name: list(value) for name, value in facts.items() if isinstance(value, tuple)}
     return all(_same(entry[name], value) for name, value in (facts | lists).items())
@@ -118,16 +120,8 @@ def _state(
         "pretrends": _find_pretrends(fits, spec, exposure),
         "checks": _list_checks(fit),
     }
-    case = fit.case.lower().replace("-", "_")
     return Finding(
-        id=claim.id if fit.case == "all" else f"{claim.id}__{case}",
-        claim=claim.id,
-        case=fit.case,
-        place=next((dict(c.values) for c in study.cases if c.id == fit.case), {}),
-        outcome=spec.outcome,
-        exposure=exposure,
-        moderator=claim.moderator,
-        contrast=_contrast(study, claim.moderator or exposure),
+        **_identify(study, claim, fit.case),
         **_facts(table, study, claim, fit.case, carried),
         **carried,
         contributors=fit.contributors.get(term, fit.contributors.get(exposure)),
@@ -136,11 +130,26 @@ def _state(
         within_share=fit.within_share[exposure],
         items_left_out=panel.items_left_out,
         definition=panel.definitions.get(strip_transforms(spec.outcome), {}),
-        sdg=claim.sdg,
         data=panel.provenance.sources,
         simulated=panel.provenance.simulated,
         true_effect=None if claim.moderator else _true_effect(panel, spec, exposure),
     )
+
+
+def _identify(study: Study, claim: Claim, case: str) -> dict[str, Any]:
+    """Derive everything of a finding that follows from the study alone."""
+    exposure, told = _exposure(study, claim), case.lower().replace("-", "_")
+    return {
+        "id": claim.id if case == "all" else f"{claim.id}__{told}",
+        "claim": claim.id,
+        "case": case,
+        "place": next((dict(c.values) for c in study.cases if c.id == case), {}),
+        "outcome": study.specification(claim.specification).outcome,
+        "exposure": exposure,
+        "moderator": claim.moderator,
+        "contrast": _contrast(study, claim.moderator or exposure),
+        "sdg": claim.sdg,
+    }
 
 
 def _facts(
