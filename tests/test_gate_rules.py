@@ -20,8 +20,9 @@ from evidence.models import fit
 from evidence.neck import Neck, _list_adopters
 from evidence.panel import Panel
 from evidence.study import Disclosure, Study, Waiver, load_study
-from samples import edit, study_file
+from samples import edit, make_project, specify, study_file, write_study
 from tables import (
+    VARIABLES,
     list_rows,
     make_frame,
     make_neck,
@@ -491,3 +492,40 @@ def test_the_register_learns_of_each_table_cell_and_what_it_is_of(study: Study) 
     (output,) = list_outputs(clear(neck, allowed).neck, allowed)
     assert (output.id, output.outcome) == ("cells/case=VNM|violation=1", "wage")
     assert (output.statistic, output.n_units) == ("mean", 60)
+
+
+def _hinges_on_one(frame: pd.DataFrame) -> pd.DataFrame:
+    """Let a second exposure differ from the first in one factory alone."""
+    since = frame["year"] > frame["year"].min()
+    first = (frame["union"] == 1) & since
+    other = first & (frame["factory"] != frame.loc[first, "factory"].iloc[0])
+    return frame.assign(committee=first.astype(float), x=other.astype(float))
+
+
+def _leans_on_one(frame: pd.DataFrame) -> pd.DataFrame:
+    """Let one factory change a thousand times as much as all others."""
+    small = np.random.default_rng(0).normal(0, 0.1, len(frame))
+    first = frame["factory"] == frame["factory"].iloc[0]
+    return frame.assign(x=np.where(first, 100.0 * (frame["year"] - 2018), small))
+
+
+@pytest.mark.parametrize(
+    ("change", "least"), [(_hinges_on_one, 1), (_leans_on_one, 1), (lambda frame: frame, 10)]
+)
+def test_a_coefficient_that_one_factory_bears_has_one_contributor(
+    tmp_path: Path, change: Callable[[pd.DataFrame], pd.DataFrame], least: int
+) -> None:
+    frame = make_frame(60, years=3).assign(committee=0.0)
+    late = frame["factory"].str[-2:].astype(int) // 3 % 3
+    frame["x"] = (frame["year"] - 2018 > late).astype(float)
+    frame["committee"] = (frame["year"] - 2018 > (late + frame["union"]) % 3).astype(float)
+    variables = [
+        {**v, "unit": "points"} if v["name"] in {"x", "committee"} else v for v in VARIABLES
+    ]
+    specs = [specify("beside", "fixed_effects", "x", controls=["committee"],
+                     effects=["entity", "time"])]  # fmt: skip
+    study = write_study(make_project(tmp_path), variables, specs)
+    told = fit(make_panel_of(study, change(frame)), "beside")
+    count = told.contributors["x"]
+    assert count is not None
+    assert count == 1 if least == 1 else count >= least

@@ -28,7 +28,7 @@ from evidence.models.level import (
     list_units,
     select_used,
 )
-from evidence.panel import Panel, select_sample, within_share
+from evidence.panel import Panel, cluster_column, select_sample, within_share
 from evidence.study import Specification, Study
 
 COLUMNS = (
@@ -38,6 +38,9 @@ COLUMNS = (
     "cov_type", "small_sample", "role", "reason",
 )  # fmt: skip
 """Columns of ``estimates.csv``, in order."""
+
+_BORNE = 0.1
+"""Share of the largest unit's weight in a coefficient from which another one bears it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Fit:
     share of its variance within entities. ``periods`` are the first and last time.
     ``carriers`` maps term → the least count of clusters on any side of the
     comparison (treated, untreated, moving); ``contributors`` the same of protected
-    units, or None where the study has no variable that names them; ``units`` are their
+    units, and of those that bear the coefficient beside the other regressors, or None where the study has no variable that names them; ``units`` are their
     names. ``diagnostics`` are checks as values, each with the reason where it does not apply.
     """
 
@@ -104,7 +107,7 @@ def fit(panel: Panel, specification: str, *, case: str = "all") -> Fit:
         periods=(int(time.min()), int(time.max())),
         ledger=sample.ledger,
         carriers=_bound(count_carriers(told_rows, spec, level), estimates),
-        contributors=count_contributors(told_rows, spec),
+        contributors=_count_bearers(sample, spec, used, count_contributors(told_rows, spec)),
         units=list_units(told_rows),
         diagnostics=estimates.diagnostics if estimates else (),
     )
@@ -201,6 +204,48 @@ def _find_absorbed(sample: Panel, spec: Specification) -> dict[str, str]:
         elif rest / whole < NO_CHANGE:
             gone[name] = f"nothing of {name} is left once the effects are taken out"
     return gone
+
+
+def _count_bearers(
+    sample: Panel, spec: Specification, used: list[str], counts: dict[str, int | None]
+) -> dict[str, int | None]:
+    """Bound counts of protected units by how many bear each coefficient.
+
+    A coefficient of least squares is that of its regressor once the others and the effects
+    are taken out (Frisch and Waugh 1933); a unit bears it by the sum of squares left to it.
+    Counted are units with a tenth or more of the largest: all others together tell little.
+    """
+    named = {name: count for name, count in counts.items() if count is not None and name in used}
+    if not named:
+        return counts
+    units = sample.data[cluster_column(sample.study, sample.provenance.protected_unit)]
+    left = _take_out(sample, spec, used)
+    bounds = {}
+    for name, count in named.items():
+        alone = left[name].to_numpy()
+        others = left.drop(columns=name).to_numpy()
+        rest = alone - others @ np.linalg.lstsq(others, alone, rcond=None)[0]
+        borne = pd.Series(rest**2).groupby(units.loc[left.index].to_numpy()).sum()
+        bounds[name] = min(count, int((borne >= _BORNE * borne.max()).sum()))
+    return counts | bounds
+
+
+def _take_out(sample: Panel, spec: Specification, used: list[str]) -> pd.DataFrame:
+    """Take from regressors what an estimator compares nothing with: effects, means, levels."""
+    columns = sample.data[used].astype("float64")
+    if spec.estimator == "between":
+        means = columns.groupby(level="entity").transform("mean")
+        return means - means.mean()
+    if spec.estimator == "first_differences":
+        columns = columns.groupby(level="entity").diff().dropna()
+        return columns - columns.groupby(level="time").transform("mean")
+    if spec.estimator in ABSORBING and spec.effects:
+        design = make_design(sample, spec, used, None)
+        inside = absorb(columns.to_numpy(), code_effects(design.effects), where=design.where)
+        return pd.DataFrame(inside, columns=columns.columns, index=columns.index)
+    if compares_within(spec):
+        columns = columns - columns.groupby(level="entity").transform("mean")
+    return columns - columns.mean()
 
 
 def _check_controls(study: Study, spec: Specification, absorbed: dict[str, str]) -> None:
