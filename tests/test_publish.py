@@ -329,6 +329,23 @@ def test_restricted_data_leave_hashes_and_the_next_newcomer_is_held_back(
         _restricted(cleared, lambda names: names)
 
 
+def test_the_register_holds_no_name_of_a_unit(cleared: Cleared, root: Path) -> None:
+    secret = {**cleared.neck.protected, "identifiers": ["Grant after", "Mill 7 Ltd"]}
+    named = clear(replace(cleared.neck, protected=secret), cleared.study)
+    _sign(named)
+    before = _bytes(root)
+    with pytest.raises(DisclosureError, match="data/releases/plants: an identifier"):
+        publish(named, today=TODAY)
+    assert _bytes(root) == before
+    secret["identifiers"] = ["Mill 7 Ltd"]
+    named = clear(replace(cleared.neck, protected=secret), cleared.study)
+    _sign(named)
+    file = signoff_path(named.study)
+    file.write_text(file.read_text("utf-8") + 'note = "asked mill-7 ltd"\n', "utf-8")
+    with pytest.raises(DisclosureError, match="data/releases/plants: an identifier"):
+        publish(named, today=TODAY)
+
+
 def test_public_data_need_no_key_and_leave_no_hash(cleared: Cleared, root: Path) -> None:
     _sign(cleared)
     publish(cleared, today=TODAY)
@@ -367,6 +384,8 @@ def test_a_withdrawn_edition_keeps_its_number_and_loses_its_words(
         assert "An error was found" in text
         assert "a wrong unit" not in text
         assert "scrap rate" not in text
+        assert cleared.study.heading.title not in text
+        assert cleared.study.heading.question not in text
     assert json.loads((folder / CARD).read_text("utf-8"))["state"] == "withdrawn"
     assert tell_state(read_history(root, "plants"), 1) == "withdrawn"
     assert len(read_register(root, "plants").outputs) == 5

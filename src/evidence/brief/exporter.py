@@ -16,7 +16,7 @@ from evidence.brief.imprint import DRAFT, Imprint, word_imprint, word_withdrawal
 from evidence.brief.model import check_text, compose
 from evidence.disclosure import Cleared, Edition, clear, scan_bytes
 from evidence.errors import BriefError
-from evidence.language import say
+from evidence.language import capitalise, say
 from evidence.neck import read_neck
 from evidence.run import find_fresh
 from evidence.study import Study, find_root, load_study
@@ -84,14 +84,18 @@ class BriefExporter(TemplateExporter):
         return page, made
 
     def from_withdrawal(self, study: Study, edition: Edition, language: str) -> tuple[str, Any]:
-        """Write the notice in the place of a withdrawn edition: no word of the edition's own."""
+        """Write the notice in the place of a withdrawn edition: no word of the edition's own.
+
+        Title and question may be what it was withdrawn for, and no neck is left to scan
+        them with: the notice goes by the study's name in paths.
+        """
         words = {key: say(language, f"brief.{key}") for key in ("skip", "simulated")}
         model = {
             "slug": study.slug,
             "language": language,
             "kicker": say(language, "brief.kicker"),
-            "title": study.heading.title,
-            "question": study.heading.question,
+            "title": capitalise(study.slug.replace("_", " ")),
+            "question": "",
             "simulated": False,
             "messages": [],
             "grade": "",
