@@ -24,7 +24,7 @@ from evidence.disclosure import (
     read_registers,
     register_path,
 )
-from evidence.disclosure.key import FILE, VARIABLE
+from evidence.disclosure.key import FILE, VARIABLE, hash_unit
 from evidence.errors import DisclosureError, EvidenceError
 from evidence.exhibits import Exhibit
 from evidence.neck import Neck
@@ -314,3 +314,12 @@ def test_a_damaged_register_is_refused(
 def test_a_study_without_a_register_has_no_edition(study: Study) -> None:
     assert read_register(study.root, "plants") == Register("plants", (), (), b"")
     assert read_register(study.root, "plants").latest is None
+
+
+def test_units_spelt_otherwise_are_known_again() -> None:
+    key = bytes.fromhex(KEY)
+    same = [("F-0007", "f0007"), ("0042", "42"), ("Mill 7 Ltd", "MILL-7 LTD"), ("กข", "กข ")]
+    for one, other in same:
+        assert hash_unit(key, "factory", one) == hash_unit(key, "factory", other)
+    apart = ["F0007", "F007", "7", "0", "F0070", "--", "-"]
+    assert len({hash_unit(key, "factory", name) for name in apart}) == len(apart)

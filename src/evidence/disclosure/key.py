@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 
@@ -23,9 +24,19 @@ _SHOWN = 16
 
 
 def hash_unit(key: bytes, protected_unit: str, name: str) -> str:
-    """Hash a protected unit's name: HMAC-SHA256 (RFC 2104), cut to 64 bits."""
-    message = f"unit\0{protected_unit}\0{name}".encode()
+    """Hash a protected unit's name: HMAC-SHA256 (RFC 2104), cut to 64 bits.
+
+    A name is the same in another case, with other separators or leading zeros: vintages
+    spell their codes differently, and every unit would count as new.
+    """
+    message = f"unit\0{protected_unit}\0{_fold(name)}".encode()
     return hmac.new(key, message, hashlib.sha256).hexdigest()[:_SHOWN]
+
+
+def _fold(name: str) -> str:
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    kept = "".join(c for c in plain if unicodedata.category(c)[0] in "LMN")
+    return (kept.lstrip("0") or kept) if kept.isdigit() else kept or plain
 
 
 def check_value(key: bytes) -> str:
