@@ -20,6 +20,7 @@ from typing import Literal
 from evidence.brief.imprint import Imprint
 from evidence.brief.page import hash_signed, render_notice, render_page
 from evidence.disclosure import (
+    FOLDER,
     Cleared,
     Edition,
     Entry,
@@ -42,6 +43,7 @@ from evidence.disclosure import (
     read_registers,
     read_signoff,
     register_path,
+    scan_words,
     state_path,
     tell_state,
 )
@@ -164,6 +166,9 @@ def _publish_new(cleared: Cleared, register: Register, today: date) -> Published
         register_path(study.root, study.slug): add_edition(register, edition, outputs, about),
         state_path(study.root, study.slug): add_entries(study.root, study.slug, steps),
     }
+    words = {word for o in outputs for word in (o.id, o.group, o.outcome, o.statistic)}
+    words |= {word for step in steps for word in (step.by, step.note)}
+    scan_words(words, cleared, f"{FOLDER.as_posix()}/{study.slug}")
     return Published(edition, new=True, folder=_commit(study, edition, files, records))
 
 

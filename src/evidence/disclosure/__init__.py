@@ -4,6 +4,7 @@ from evidence.disclosure.differencing import check_differencing
 from evidence.disclosure.gate import Assessment, Cleared, assess, clear, fingerprint
 from evidence.disclosure.key import check_value, make_key
 from evidence.disclosure.releases import (
+    FOLDER,
     Edition,
     Output,
     Register,
@@ -19,7 +20,7 @@ from evidence.disclosure.releases import (
 )
 from evidence.disclosure.results import write_results
 from evidence.disclosure.rules import Check
-from evidence.disclosure.scan import scan_bytes, scan_folder
+from evidence.disclosure.scan import scan_bytes, scan_folder, scan_words
 from evidence.disclosure.signoff import (
     Reply,
     Signoff,
@@ -31,6 +32,7 @@ from evidence.disclosure.signoff import (
 from evidence.disclosure.states import Entry, add_entries, read_history, state_path, tell_state
 
 __all__ = [
+    "FOLDER",
     "Assessment",
     "Check",
     "Cleared",
@@ -62,6 +64,7 @@ __all__ = [
     "register_path",
     "scan_bytes",
     "scan_folder",
+    "scan_words",
     "signoff_path",
     "state_path",
     "tell_state",

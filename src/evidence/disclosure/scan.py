@@ -15,7 +15,7 @@ drawn as outlines, other alphabets' look-alikes, other codings (base32, ciphers)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from evidence.disclosure.gate import Cleared
@@ -58,6 +58,20 @@ def scan_bytes(payload: bytes, cleared: Cleared, name: str) -> None:
             raise _leak(part.place, f"exact values of a {_unit(cleared)}", _ROUND)
     if find_values(secrets, read) or find_values(secrets, drawn):
         raise _leak(name, f"exact values of a {_unit(cleared)}", _ROUND)
+
+
+def scan_words(words: Iterable[str], cleared: Cleared, name: str) -> None:
+    """Scan words for names and codes of units: those of files that hold no page.
+
+    Raises
+    ------
+    DisclosureError
+        Naming the file, never the word.
+    """
+    secrets = collect(cleared)
+    if any(find_name(secrets, word, sure=True) for word in words):
+        told = "Take it out of the study's ids, labels of cells and notes"
+        raise _leak(name, f"an identifier of a {_unit(cleared)}", told)
 
 
 def scan_folder(folder: Path, cleared: Cleared) -> int:
