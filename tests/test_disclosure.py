@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from evidence.disclosure import Cleared, clear
+from evidence.disclosure.rules import check_findings
 from evidence.errors import DisclosureError
 from evidence.exhibits import Exhibit
 from evidence.neck import Neck
@@ -225,3 +226,17 @@ def test_simulated_findings_cannot_be_called_real(chains: Study, chains_neck: Ne
     real = [{**entry, "simulated": False} for entry in chains_neck.findings]
     with pytest.raises(DisclosureError, match="simulated data that does not say so"):
         clear(replace(chains_neck, findings=real), chains)
+
+
+def test_a_refusal_that_tells_of_few_is_refused(plants: Study, plants_neck: Neck) -> None:
+    refused = {e["id"]: e for e in plants_neck.findings if e["direction"] == "refused"}
+    few = min(entry["n_entities"] for entry in refused.values())
+    checks = check_findings(_restricted(plants_neck), Disclosure(threshold=few + 1))
+    failed = {check.output for check in checks if check.verdict == "fail"}
+    assert "union_within" in refused
+    assert failed & set(refused)
+    assert not {
+        check.output
+        for check in check_findings(_restricted(plants_neck), Disclosure(threshold=few))
+        if check.verdict == "fail" and check.output in refused
+    }

@@ -82,7 +82,10 @@ def check_tables(neck: Neck, settings: Disclosure) -> list[Check]:
 
 
 def check_findings(neck: Neck, settings: Disclosure) -> list[Check]:
-    """Check that enough protected units carry each finding and each exhibit's row."""
+    """Check that enough protected units carry each finding and each exhibit's row.
+
+    One without an estimate still says that none of its entities changes: it needs as many.
+    """
     unit = neck.protected["protected_unit"]
     rows = [
         (entry["id"], "finding", entry) for entry in neck.findings if entry["kind"] == "finding"
@@ -95,9 +98,9 @@ def check_findings(neck: Neck, settings: Disclosure) -> list[Check]:
     ]
     checks = []
     for output, kind, row in rows:
-        problem = None
-        if row["direction"] != "refused" or pd.isna(row["contributors"]):
-            problem = _few(row["contributors"], settings.threshold, unit)
+        refused = row["direction"] == "refused" and not pd.isna(row["contributors"])
+        count = row["n_entities"] if refused else row["contributors"]
+        problem = _few(count, settings.threshold, unit)
         checks.append(_check(output, kind, "contributors", problem))
     return checks
 
