@@ -535,3 +535,15 @@ def test_a_large_mean_of_a_regressor_costs_no_digits(
 def test_a_constant_outcome_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="one and the same value in every row"):
         _fit_frame(tmp_path, _draw(40).assign(y=1.0), TWO_WAY)
+
+
+def test_the_hash_of_a_units_rows_changes_with_them_and_with_nothing_else(plants: Panel) -> None:
+    before = fit(plants, "within").units
+    assert len(before) == 54
+    again = replace(plants, data=plants.data.sample(frac=1, random_state=1))
+    assert fit(again, "within").units == before
+    data = plants.data.copy()
+    row = data[data["log_scrap"].notna()].index[0]
+    data.loc[row, "log_scrap"] += 1e-9
+    after = fit(replace(plants, data=data), "within").units
+    assert {name for name in before if before[name] != after[name]} == {row[0]}

@@ -322,7 +322,7 @@ def test_restricted_data_leave_hashes_and_the_next_newcomer_is_held_back(
     outputs = read_register(root, "plants").outputs
     assert {o.n_units for o in outputs if o.id == "finding/grant_after"} == {54}
     assert all(len(o.units) == o.n_units for o in outputs)
-    with pytest.raises(DisclosureError, match="Hold newcomers back"):
+    with pytest.raises(DisclosureError, match="Hold newcomers, late rows"):
         _restricted(cleared, lambda names: [*names, "a new plant"])
     (root / FILE).unlink()
     with pytest.raises(DisclosureError, match="no new key is made"):

@@ -52,7 +52,9 @@ def _factories(*numbers: int) -> list[str]:
 def _over(neck: Neck, units: Mapping[str, Iterable[int]]) -> Neck:
     """Call a neck's data restricted and its units these, by specification or cell."""
     known = {key: _factories(*numbers) for key, numbers in units.items()}
-    protected = {**neck.protected, "confidentiality": "restricted", "units": known}
+    rows = {key: dict.fromkeys(names, "0" * 16) for key, names in known.items()}
+    shared = {"confidentiality": "restricted", "units": known, "rows": rows}
+    protected = {**neck.protected, **shared}
     return replace(neck, protected=protected)
 
 
@@ -113,6 +115,22 @@ def test_a_safe_second_release_passes(study: Study, plants_neck: Neck, control: 
     check_differencing(_plants(plants_neck, SAFE[control]), study)
 
 
+@pytest.mark.parametrize(("changed", "caught"), [(1, True), (9, True), (10, False), (0, False)])
+def test_the_same_factories_with_a_few_other_rows_are_caught(
+    study: Study, plants_neck: Neck, changed: int, *, caught: bool
+) -> None:
+    first = _plants(plants_neck, range(50))
+    _release(first, study)
+    late = dict.fromkeys(_factories(*range(changed)), "f" * 16)
+    rows = {key: {**of, **late} for key, of in first.protected["rows"].items()}
+    second = replace(first, protected={**first.protected, "rows": rows})
+    if not caught:
+        check_differencing(second, study)
+        return
+    with pytest.raises(DisclosureError, match=r"fewer than 10 units.*the same rows.*late rows"):
+        check_differencing(second, study)
+
+
 def test_every_earlier_edition_is_remembered_and_not_the_last_alone(
     study: Study, plants_neck: Neck
 ) -> None:
@@ -147,7 +165,7 @@ def test_another_outcome_or_another_kind_of_unit_is_no_alarm(
 
 def test_the_gate_itself_refuses_a_newcomer(study: Study, plants_neck: Neck) -> None:
     _release(_plants(plants_neck, range(50)), study)
-    with pytest.raises(DisclosureError, match="Hold newcomers back"):
+    with pytest.raises(DisclosureError, match="Hold newcomers, late rows"):
         clear(_plants(plants_neck, range(51)), study)
 
 

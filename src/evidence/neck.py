@@ -46,7 +46,7 @@ class Neck:
     ``findings.json``; ``protected`` holds ``confidentiality, protected_unit,
     identifiers, citations, items_left_out, units``: the protected units whose rows were
     used, by case/specification, case/specification/term of an adoption path, and
-    exhibit/table cell.
+    exhibit/table cell; and ``rows``: case/specification → unit → hash of its rows.
     """
 
     estimates: pd.DataFrame
@@ -92,6 +92,7 @@ def write_neck(
         "citations": panel.provenance.citations,
         "items_left_out": list(panel.items_left_out),
         "units": _list_units(panel, fits, exhibits),
+        "rows": {f"{fit.case}/{fit.specification.id}": fit.units for fit in fits},
     }
     neck = Neck(estimates, [as_entry(f) for f in findings], exhibits, protected)
     save_neck(neck, folder)
@@ -373,8 +374,11 @@ def _join_protected(necks: list[Neck]) -> dict[str, Any]:
         key: sorted({item for neck in necks for item in neck.protected[key]})
         for key in ("identifiers", "items_left_out")
     }
-    units = {key: names for neck in necks for key, names in neck.protected["units"].items()}
-    return {**strictest, **lists, "citations": citations, "units": units}
+    joined = {
+        key: {name: of for neck in necks for name, of in neck.protected[key].items()}
+        for key in ("units", "rows")
+    }
+    return {**strictest, **lists, "citations": citations, **joined}
 
 
 def _csv(frame: pd.DataFrame) -> str:

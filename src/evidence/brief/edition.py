@@ -176,7 +176,7 @@ def _seal_outputs(cleared: Cleared) -> tuple[tuple[Output, ...], str]:
     """List what is released, with keyed hashes where the data are restricted."""
     outputs = list_outputs(cleared.neck, cleared.study)
     if cleared.neck.protected["confidentiality"] != "restricted":
-        return tuple(replace(output, units=frozenset()) for output in outputs), ""
+        return tuple(replace(output, units=frozenset(), rows=frozenset()) for output in outputs), ""
     root = cleared.study.root
     key = make_key(root, list_checks(read_registers(root)))
     return tuple(hash_units(output, key) for output in outputs), check_value(key)

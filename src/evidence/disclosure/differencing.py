@@ -33,7 +33,8 @@ def check_differencing(neck: Neck, study: Study) -> None:
     a set with the union of disjoint sets of one table (a total less its parts). Two
     models of one release are not: nobody knows which units lack a control. Between
     releases they are: who joined is often known. What was released before, on the same
-    units, tells nothing new and passes.
+    units with the same rows, tells nothing new and passes; the same model of the same units of
+    which a few have other rows (a late year, a corrected value) tells of those few.
 
     Raises
     ------
@@ -59,6 +60,7 @@ def check_differencing(neck: Neck, study: Study) -> None:
 
 
 def _check_earlier(outputs: _Group, earlier: _Group, threshold: int) -> None:
+    _check_rows(outputs, earlier, threshold)
     known = {(o.outcome, o.statistic, o.units) for o in earlier}
     new = tuple(o for o in outputs if (o.outcome, o.statistic, o.units) not in known)
     past = _by(earlier, lambda o: o.outcome)
@@ -68,6 +70,19 @@ def _check_earlier(outputs: _Group, earlier: _Group, threshold: int) -> None:
         _check_pairs(fresh, before, threshold)
         _check_unions(fresh, _by_group(before), threshold)
         _check_unions(before, [g for g in _by_group(shown) if set(g) & set(fresh)], threshold)
+
+
+def _check_rows(outputs: _Group, earlier: _Group, threshold: int) -> None:
+    """Refuse where the same units stand behind the same model, a few of them with other rows.
+
+    A unit with other rows has one hash in each of the two sets.
+    """
+    past = _by(earlier, lambda o: (o.outcome, o.statistic))
+    for output in outputs:
+        for other in past.get((output.outcome, output.statistic), ()):
+            told = output.rows and other.rows and output.units == other.units
+            if told and 0 < len(output.rows - other.rows) < threshold:
+                raise _difference(output, [other], threshold)
 
 
 def _check_pairs(outputs: _Group, others: _Group, threshold: int) -> None:
@@ -137,7 +152,7 @@ def _difference(output: Output, others: list[Output], threshold: int) -> Disclos
         f"{first.study}: {first.id}",
         seen=f"fewer than {threshold} units ({output.protected_unit}) of difference between "
         f"{new} and {old} of {place}, on {output.outcome}",
-        expected=f"the same units, or {threshold} or more of difference",
-        do="Hold newcomers back until there are enough of them and keep in those who left, or "
-        "merge the case with another; nothing was published.",
+        expected=f"the same units with the same rows, or {threshold} or more of difference",
+        do="Hold newcomers, late rows and corrections back until there are enough of them and "
+        "keep in those who left, or merge the case with another; nothing was published.",
     )

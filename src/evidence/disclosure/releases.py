@@ -25,8 +25,9 @@ class Output:
     """A finding or a table cell with the protected units that it rests on.
 
     ``group`` names the outputs that stand beside each other: a claim over cases, a
-    table over its cells. ``units`` are names before the release, keyed hashes after.
-    ``edition`` is 0 for what is not released.
+    table over its cells. ``units`` are names before the release, keyed hashes after;
+    ``rows`` the same of each unit's rows, empty for tables. ``edition`` is 0 for what is not
+    released.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Output:
     protected_unit: str
     n_units: int
     units: frozenset[str]
+    rows: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +130,12 @@ def list_outputs(neck: Neck, study: Study) -> tuple[Output, ...]:
     stated = [e for e in neck.findings if e["kind"] == "finding" and e["direction"] != "refused"]
     resting = {e["id"]: units.get(_key(e), frozenset()) for e in stated}
     outputs = [
-        _output(study, kind, f"finding/{e['id']}", e["claim"], e["outcome"],
-                _name_model(study.specification(e["rows"][0]["specification"]), e["exposure"]),
-                resting[e["id"]])
+        replace(
+            _output(study, kind, f"finding/{e['id']}", e["claim"], e["outcome"],
+                    _name_model(study.specification(e["rows"][0]["specification"]), e["exposure"]),
+                    resting[e["id"]]),
+            rows=frozenset(f"{u} {h}" for u, h in neck.protected["rows"].get(_key(e), {}).items()),
+        )
         for e in stated
     ]  # fmt: skip
     for entry in neck.findings:
@@ -154,7 +159,11 @@ def list_outputs(neck: Neck, study: Study) -> tuple[Output, ...]:
 def hash_units(output: Output, key: bytes) -> Output:
     """Put keyed hashes in the place of names."""
     kind = output.protected_unit
-    return replace(output, units=frozenset(hash_unit(key, kind, name) for name in output.units))
+    return replace(
+        output,
+        units=frozenset(hash_unit(key, kind, name) for name in output.units),
+        rows=frozenset(hash_unit(key, f"{kind}, rows", name) for name in output.rows),
+    )
 
 
 def add_edition(
@@ -194,6 +203,7 @@ def add_edition(
             "protected_unit": output.protected_unit,
             "n_units": output.n_units,
             "units": sorted(output.units),
+            "rows": sorted(output.rows),
             "cleared": edition.cleared,
         }
         for output in outputs
@@ -280,6 +290,7 @@ def _read_output(line: dict[str, Any]) -> Output:
         protected_unit=line["protected_unit"],
         n_units=line["n_units"],
         units=frozenset(line["units"]),
+        rows=frozenset(line["rows"]),
     )
 
 

@@ -52,8 +52,9 @@ class Fit:
     share of its variance within entities. ``periods`` are the first and last time.
     ``carriers`` maps term → the least count of clusters on any side of the
     comparison (treated, untreated, moving); ``contributors`` the same of protected
-    units, and of those that bear the coefficient beside the other regressors, or None where the study has no variable that names them; ``units`` are their
-    names. ``diagnostics`` are checks as values, each with the reason where it does not apply.
+    units, and of those that bear the coefficient beside the other regressors, or None where
+    the study has no variable that names them; ``units`` maps their names → a hash of their
+    rows. ``diagnostics`` are checks as values, each with the reason where it does not apply.
     """
 
     specification: Specification
@@ -64,7 +65,7 @@ class Fit:
     ledger: pd.DataFrame
     carriers: dict[str, int]
     contributors: dict[str, int | None]
-    units: tuple[str, ...]
+    units: dict[str, str]
     diagnostics: tuple[Diagnostic, ...]
 
 
@@ -108,7 +109,7 @@ def fit(panel: Panel, specification: str, *, case: str = "all") -> Fit:
         ledger=sample.ledger,
         carriers=_bound(count_carriers(told_rows, spec, level), estimates),
         contributors=_count_bearers(sample, spec, used, count_contributors(told_rows, spec)),
-        units=list_units(told_rows),
+        units=list_units(told_rows, spec),
         diagnostics=estimates.diagnostics if estimates else (),
     )
 

@@ -133,13 +133,20 @@ def count_contributors(sample: Panel, spec: Specification) -> dict[str, int | No
     return dict(_count_sides(sample, spec, units))
 
 
-def list_units(sample: Panel) -> tuple[str, ...]:
-    """List the protected units whose rows are used, sorted; empty where none is named."""
+def list_units(sample: Panel, spec: Specification) -> dict[str, str]:
+    """List the protected units whose rows are used, each with a hash of these rows.
+
+    Sorted; empty where no variable names them. The hash is of times and values, in any order.
+    """
+    data = sample.data
     try:
-        units = sample.data[cluster_column(sample.study, sample.provenance.protected_unit)]
+        units = data[cluster_column(sample.study, sample.provenance.protected_unit)]
     except PanelError:
-        return ()
-    return tuple(sorted(units.astype("string").unique()))
+        return {}
+    names = [spec.outcome, *spec.regressors, *spec.moderators, *spec.instruments]
+    values = data[list(dict.fromkeys(names))].astype("float64").reset_index("time")
+    told = pd.util.hash_pandas_object(values, index=False).groupby(units.astype(str).to_numpy())
+    return {str(name): f"{int(total):016x}" for name, total in told.sum().sort_index().items()}
 
 
 def _count_sides(sample: Panel, spec: Specification, units: pd.Series) -> dict[str, int]:
