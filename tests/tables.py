@@ -91,6 +91,7 @@ def protect(units: Mapping[str, list[str]]) -> dict[str, Any]:
         "citations": {},
         "items_left_out": [],
         "units": dict(units),
+        "rows": {},
     }
 
 
