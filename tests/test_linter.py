@@ -34,6 +34,7 @@ from evidence.language import (
     strength_of,
     weakest,
 )
+from evidence.language.linter import _TRIED, _load
 from evidence.neck import Neck
 from evidence.study import Specification, Study, load_study
 from samples import ROOT, STUDIES, edit
@@ -103,6 +104,41 @@ BAD = [
     "It does not only show that unions reduce scrap.",
     "Fixed effects show the effect of a union.",
     "The true effect is known; the union reduces scrap.",
+    "Committees help factories comply.",
+    "Social dialogue yields higher output.",
+    "Dialogue is why compliance is high.",
+    "Stronger committees mean fewer violations.",
+    "The more dialogue there is, the fewer the violations.",
+    "Fewer violations follow when committees are elected.",
+    "Violations fall after a committee is elected.",
+    "Scrap dropped by a third once the union came.",
+    "With a committee, violations become rarer.",
+    "A committee brings fewer violations.",
+    "Dialogue makes compliance easier.",
+    "Dialogue makes for safer factories.",
+    "Collective bargaining is essential for productivity.",
+    "Committees are key to compliance.",
+    "Social dialogue is good for business.",
+    "Social dialogue matters for compliance.",
+    "Dialogue pays dividends.",
+    "The return on training is large.",
+    "The benefits are clear.",
+    "Factories benefit.",
+    "Low scrap is a result of training.",
+    "Compliance depends on dialogue.",
+    "Productivity responds to dialogue.",
+    "Higher productivity results from dialogue.",
+    "Compliance is achieved through dialogue.",
+    "Without a union scrap would be higher.",
+    "If factories elect committees, violations will fall.",
+    "Unions played a role in lower scrap.",
+    "Scrap is low because plants are trained.",
+    "Committees account for lower violations.",
+    "Compliance owes much to dialogue.",
+    "Enhanced compliance through committees.",
+    "Unions hamper productivity.",
+    "Dialogue lifts wages.",
+    "Promote dialogue to spur output.",
 ]
 NEVER = [
     "Unions have no effect on scrap.",
@@ -118,6 +154,12 @@ NEVER = [
     "Training failed to reduce scrap.",
     "There is no evidence that training does anything.",
     "Wages are set without any effect of the agreement.",
+    "There is no relation between unions and wages.",
+    "Unions do not seem to matter.",
+    "There was no change in scrap after the grant.",
+    "Nothing changed with the grant.",
+    "Scrap did not differ between plants with and without a union.",
+    "Scrap is the same with and without a union.",
 ]
 GOOD = [
     "A union is associated with less scrap.",
@@ -164,6 +206,23 @@ GOOD = [
     "Factories enter at different dates and some leave.",
     "Works councils are followed as well.",
     "Answers are missing for some factories.",
+    "The improvement committees are elected.",
+    "Wage increases agreed in bargaining are recorded.",
+    "The minimum wage increased in these years.",
+    "A reform of the law raised the minimum wage.",
+    "The ILO promotes decent work.",
+    "To prevent disclosure, small counts are withheld.",
+    "Data protection rules prevent us from naming factories.",
+    "The sample was reduced to plants with both years.",
+    "Firms should not cut wages.",
+    "Ensure that committees are elected.",
+    "Strengthen the collection of data.",
+    "Because few plants changed, we cannot tell.",
+    "Fewer factories means wider intervals.",
+    "The results depend on the choice of controls.",
+    "Committees produce minutes of each meeting.",
+    "Unions support workers in disputes.",
+    "That is why we cannot tell.",
 ]
 
 
@@ -250,6 +309,17 @@ def test_a_sentence_with_a_placeholder_is_held_to_its_claim() -> None:
     assert [flaw.needs for flaw in list_flaws("en", mute, "x", "cause", claims)] == ["association"]
     two = "Here {{ strong.n_entities }} plants were drawn. The union lowered scrap."
     assert [flaw.word for flaw in list_flaws("en", two, "x", "association", claims)] == ["lowered"]
+
+
+def test_a_group_of_words_that_no_pattern_names_or_none_declares_is_seen() -> None:
+    verbs = _load("en")
+    patterns = [
+        part
+        for name in (*_TRIED, "permitted", "disclaimers", "clause_ends")
+        for part in getattr(verbs.words, name)
+    ]
+    named = {name for part in patterns for name in re.findall(r"(?<!\?)(?<!\?P)<([a-z_]+)>", part)}
+    assert named == set(verbs.groups)
 
 
 def test_a_flaw_names_place_word_neighbours_and_remedy() -> None:

@@ -21,7 +21,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -97,6 +97,7 @@ class _Verbs:
     words: _Words
     numbers: _Numbers
     earned: dict[Strength, Patterns]
+    groups: dict[str, Patterns] = field(default_factory=dict)
     spaced: bool = True
 
 
@@ -271,8 +272,15 @@ def _compile(language: str) -> dict[str, re.Pattern[str]]:
     verbs = _load(language)
     compiled = {}
     for name in (*_TRIED, "permitted", "disclaimers", "clause_ends"):
-        parts = getattr(verbs.words, name)
+        parts = [_fill_groups(part, verbs.groups) for part in getattr(verbs.words, name)]
         bounded = [rf"(?<!\w)(?:{part})(?!\w)" if verbs.spaced and part[:1] != "[" else part
                    for part in parts]  # fmt: skip
         compiled[name] = re.compile("|".join(f"(?:{part})" for part in bounded), re.IGNORECASE)
     return compiled
+
+
+def _fill_groups(pattern: str, groups: Mapping[str, Patterns]) -> str:
+    """Put the words of each group where a pattern names it, as in ``<outcome> depends on``."""
+    for name, words in groups.items():
+        pattern = pattern.replace(f"<{name}>", f"(?:{'|'.join(words)})")
+    return pattern
