@@ -171,10 +171,23 @@ def test_a_share_of_questions_is_told_in_questions_of_an_assessment() -> None:
         assert "questions" not in word_finding("en", "sentence", {**entry, **other}, WORDS)
 
 
+def test_a_difference_of_differences_says_which_way_it_lies() -> None:
+    entry = {**ENTRY, "wording": "moderated", "moderator": "buyer"}
+    text = word_finding("en", "sentence", entry, {**WORDS, "moderator": "a foreign buyer"})
+    assert "further towards lower values than elsewhere" in text
+
+
+@pytest.mark.parametrize("name", sorted(n for n in messages("en") if n.endswith(".unit")))
+def test_what_has_amounts_takes_any_label(name: str) -> None:
+    text = messages("en")[name]
+    assert "with more {" not in text
+    assert "gains or loses" not in text
+
+
 def test_an_interval_of_too_few_says_that_we_cannot_tell() -> None:
     text = word_finding("en", "sentence", {**ENTRY, "direction": "unproven"}, WORDS)
     assert text.startswith("We cannot tell whether")
-    assert text.endswith("but too little carries the comparison to judge chance.")
+    assert text.endswith("but the data behind it are too thin to judge chance.")
 
 
 def test_an_interval_across_zero_says_that_we_cannot_tell_and_what_is_ruled_out() -> None:
