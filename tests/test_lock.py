@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from conftest import write_case
 from evidence.brief.exporter import BriefExporter
 from evidence.brief.model import compose
+from evidence.brief.plan import tell_plan
 from evidence.cli import main
 from evidence.disclosure import clear, fingerprint
 from evidence.errors import BriefError, LanguageError, StudyError
@@ -419,3 +420,33 @@ def test_a_plan_may_hold_any_text(study: Study) -> None:
     made = room._seal(replace(lock, plan=lock.plan | odd))
     lock_path(study).write_bytes(write_lock(made))
     assert read_lock(study) == made
+
+
+def test_the_order_of_effects_and_controls_is_no_deviation(study: Study) -> None:
+    _lock(study)
+    assert _places(_edited(study, '["entity", "time"]', '["time", "entity"]')) == []
+
+
+def test_a_claim_on_a_variable_that_is_measured_otherwise_was_not_planned(study: Study) -> None:
+    _lock(study)
+    unit = 'unit = "indicator"\nlabel.en = "a union"'
+    changed = _edited(study, unit, unit.replace("indicator", "share"))
+    assert _places(changed) == ["variables.union.unit"]
+    assert not is_planned(changed, "union_within")
+    assert is_planned(changed, "union_sales") is is_planned(study, "union_sales")
+
+
+def test_a_source_that_changed_or_came_since_the_plan_is_told(study: Study) -> None:
+    record = study.root / "data/sources/jobtraining.toml"
+    text = record.read_text("utf-8")
+    _lock(study)
+    assert tell_plan(study, "en")[1:] == ["Nothing deviates from it."]
+    record.write_text(text.replace('name = "grant"', 'name = "grant"\nraw = "union"'), "utf-8")
+    (line,) = tell_plan(study, "en")[1:]
+    assert line.startswith("Since the plan was fixed, the data source jobtraining has changed")
+    lock_path(study).unlink()
+    record.write_text(text.replace('kind = "packaged"', 'kind = "file"'), "utf-8")
+    _lock(study)
+    record.write_text(text, "utf-8")
+    (line,) = tell_plan(study, "en")[1:]
+    assert line == "The data source jobtraining came after the plan was fixed."

@@ -14,10 +14,12 @@ from evidence.language import (
     messages,
     say,
 )
+from evidence.run import NOT_THERE, fingerprint_source
 from evidence.study import (
     Advice,
     Condition,
     Deviation,
+    Lock,
     Study,
     current_plan,
     list_deviations,
@@ -37,16 +39,16 @@ def tell_plan(study: Study, language: str) -> list[str]:
         return [say(language, "plan.none")]
     key = "plan.fixed_after" if lock.after_outcomes else "plan.fixed"
     lines = [say(language, key, date=format_day(language, lock.date))]
-    deviations = list_deviations(study)
+    deviations, sources = list_deviations(study), _tell_sources(study, lock, language)
     if not deviations:
-        return [*lines, say(language, "plan.kept")]
+        return [*lines, *(sources or [say(language, "plan.kept")])]
     told: list[str] = []
     for deviation in deviations:
         head = _tell_amendment(deviation, language)
         if head not in told:
             told.append(head)
         told.append(_tell_deviation(deviation, study, language))
-    return [*lines, *(line for line in told if line)]
+    return [*lines, *(line for line in told if line), *sources]
 
 
 def tell_advice(study: Study, entries: list[dict[str, Any]], language: str) -> dict[str, Any]:
@@ -72,6 +74,17 @@ def list_due(study: Study, entries: list[dict[str, Any]], today: date) -> list[s
         reasons = [reason for entry in own if (reason := must_reopen(advice, entry, None, today))]
         due += [f"{advice.id}: {reason}" for reason in reasons[:1]]
     return due
+
+
+def _tell_sources(study: Study, lock: Lock, language: str) -> list[str]:
+    """Tell which planned sources came or changed after the plan was fixed."""
+    told = []
+    for source, planned in lock.sources.items():
+        now = fingerprint_source(study, source)
+        if source in study.data.sources and now not in {planned, NOT_THERE}:
+            key = "plan.source_came" if planned == NOT_THERE else "plan.source_changed"
+            told.append(say(language, key, source=source))
+    return told
 
 
 def _tell_amendment(deviation: Deviation, language: str) -> str:

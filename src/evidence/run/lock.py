@@ -12,6 +12,8 @@ from evidence.sources import fingerprint
 from evidence.study import Study, amend_lock, lock_path, make_lock, read_lock, write_lock
 
 _SEED = 1
+NOT_THERE = "not there"
+"""What a lock holds for a source whose record or file is missing."""
 
 
 def lock_study(study: Study, *, amend: str = "", today: date | None = None) -> Path:
@@ -47,7 +49,7 @@ def lock_study(study: Study, *, amend: str = "", today: date | None = None) -> P
         _check_reason(study, amend)
         made = amend_lock(lock, study, day=day, reason=amend, after_outcomes=after)
     elif lock is None and not amend:
-        sources = {source: _fingerprint(study, source) for source in study.data.sources}
+        sources = {source: fingerprint_source(study, source) for source in study.data.sources}
         made = make_lock(study, day=day, sources=sources, after_outcomes=after)
     else:
         raise StudyError(
@@ -69,11 +71,12 @@ def _check_reason(study: Study, reason: str) -> None:
     refuse(list_flaws(study.brief.languages[0], reason, place, "association"))
 
 
-def _fingerprint(study: Study, source: str) -> str:
+def fingerprint_source(study: Study, source: str) -> str:
+    """Hash a source as a lock does, its record included; ``NOT_THERE`` where it is missing."""
     try:
         return fingerprint(study.root, source, seed=_SEED)
     except SourceError:
-        return "not there"
+        return NOT_THERE
 
 
 def _has_results(study: Study) -> bool:

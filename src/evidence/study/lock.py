@@ -37,6 +37,8 @@ _LEFT_OUT = {"id": ("specifications", "claims"), "name": ("variables",),
              "label": ("variables",), "noun": ("variables",), "exceptions": ("disclosure",)}  # fmt: skip
 """Keys that are no part of a plan: names, words for readers, requests that name outputs."""
 
+_UNORDERED = ("effects", "controls")
+
 
 @strict
 class Amendment:
@@ -231,7 +233,7 @@ def list_deviations(study: Study) -> tuple[Deviation, ...]:
 
 
 def is_planned(study: Study, claim: str) -> bool:
-    """Tell whether a claim and its specification were fixed before results existed.
+    """Tell whether a claim, its specification and its variables were fixed before results existed.
 
     True without a lock, and with one that was made when results existed: then nothing
     was planned, which the brief says once instead of on every line.
@@ -241,13 +243,14 @@ def is_planned(study: Study, claim: str) -> bool:
         return True
     name = next(item.specification for item in study.claims if item.id == claim)
     own = (f"claims.{claim}", f"specifications.{name}")
+    measured = {f"variables.{variable}" for variable in _names(study.specification(name))}
     early = [item for item in lock.amendments if not item.after_outcomes]
     planned = current_plan(_with(lock, tuple(early)))
     late = [
         d
         for d in list_deviations(study)
         if (d.after_outcomes or not d.date)
-        and (d.place in own or d.place.rpartition(".")[0] in own)
+        and (d.place in own or d.place.rpartition(".")[0] in {*own, *measured})
     ]
     return not late and all(any(p.startswith(f"{place}.") for p in planned) for place in own)
 
@@ -324,7 +327,10 @@ def _whole(plan: Mapping[str, Any], item: str) -> dict[str, Any] | None:
 def _differs(place: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Compare a place; a key that a plan does not have yet stands at its default."""
     default = _default(place)
-    return bool(one.get(place, default) != other.get(place, default))
+    values = [plan.get(place, default) for plan in (one, other)]
+    if place.rpartition(".")[2] in _UNORDERED:
+        values = [sorted(value) if isinstance(value, list) else value for value in values]
+    return bool(values[0] != values[1])
 
 
 def _default(place: str) -> Any:
