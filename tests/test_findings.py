@@ -189,6 +189,7 @@ def test_a_design_that_compares_unlike_units_never_has_the_higher_grade() -> Non
         ("few_clusters", {"n_clusters": 29}, 2),
         ("fewer_clusters", {"n_clusters": 9}, 1),
         ("very_few_clusters", {"n_clusters": 5}, 1),
+        ("few_carrying", {"n_carrying": 9}, 2),
         ("few_carriers", {"n_carrying": 5}, 1),
         ("interval_spans_zero", {"direction": "unclear"}, 1),
         ("no_test", {"direction": "untested"}, 1),

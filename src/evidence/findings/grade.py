@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evidence.findings.noun import Direction, Grade
-from evidence.models import FEW_CLUSTERS
+from evidence.models import FEW_CARRIERS, FEW_CLUSTERS
 
 VERY_FEW_CLUSTERS = 6
 _FEWER_CLUSTERS = 10
@@ -96,6 +96,7 @@ def _list_problems(standing: Standing) -> list[str]:
         "interval_spans_zero": standing.direction == "unclear",
         "no_test": standing.direction in {"untested", "refused"},
         **few,
+        "few_carrying": standing.n_carrying is not None and standing.n_carrying < FEW_CARRIERS,
         "few_carriers": standing.n_carrying is not None and standing.n_carrying < VERY_FEW_CLUSTERS,
         "attrition": standing.attrition > _MOST_ATTRITION,
         "specifications_differ": told and agreement is not None and agreement < _LEAST_AGREEMENT,

@@ -55,7 +55,7 @@ from evidence.models.designs.linear import (
     estimate_random_effects,
 )
 from evidence.models.designs.sensitivity import Sensitivity, bound_violations, decompose_twfe
-from evidence.models.few_clusters import FEW_CLUSTERS
+from evidence.models.few_clusters import FEW_CARRIERS, FEW_CLUSTERS
 from evidence.models.fit import (
     COLUMNS,
     Fit,
@@ -79,6 +79,7 @@ from evidence.models.level import guard_level
 __all__ = [
     "COLUMNS",
     "CONF_LEVEL",
+    "FEW_CARRIERS",
     "FEW_CLUSTERS",
     "AttritionWeights",
     "Bootstrapped",
