@@ -100,7 +100,7 @@ def test_a_source_that_is_not_there_is_said_so(fresh_project: Path) -> None:
     text = record.read_text("utf-8")
     study = load_study(fresh_project / "notebooks/studies/plants.toml")
     record.write_text(text.replace('kind = "packaged"', 'kind = "file"'), "utf-8")
-    assert _lock(study).sources == {"jobtraining": "not there"}
+    assert _lock(study).sources["jobtraining"] == "not there"
 
 
 def test_a_lock_after_results_says_so(study: Study) -> None:
@@ -434,6 +434,14 @@ def test_a_claim_on_a_variable_that_is_measured_otherwise_was_not_planned(study:
     assert _places(changed) == ["variables.union.unit"]
     assert not is_planned(changed, "union_within")
     assert is_planned(changed, "union_sales") is is_planned(study, "union_sales")
+
+
+def test_a_pack_that_changed_since_the_plan_is_told(study: Study) -> None:
+    _lock(study)
+    pack = next((study.root / "data/questionnaires").glob("*.toml"))
+    pack.write_text(pack.read_text("utf-8") + "\n# another word\n", "utf-8")
+    (line,) = tell_plan(study, "en")[1:]
+    assert line.endswith("of a country, sector, law or questionnaire has changed.")
 
 
 def test_a_source_that_changed_or_came_since_the_plan_is_told(study: Study) -> None:

@@ -14,7 +14,8 @@ from evidence.language import (
     messages,
     say,
 )
-from evidence.run import NOT_THERE, fingerprint_source
+from evidence.packs import hash_packs
+from evidence.run import NOT_THERE, PACKS, fingerprint_source
 from evidence.study import (
     Advice,
     Condition,
@@ -77,8 +78,11 @@ def list_due(study: Study, entries: list[dict[str, Any]], today: date) -> list[s
 
 
 def _tell_sources(study: Study, lock: Lock, language: str) -> list[str]:
-    """Tell which planned sources came or changed after the plan was fixed."""
-    told = []
+    """Tell which planned sources, or packs, came or changed after the plan was fixed."""
+    packs = lock.sources.get(PACKS, "")
+    told = (
+        [say(language, "plan.packs_changed")] if packs not in {"", hash_packs(study.root)} else []
+    )
     for source, planned in lock.sources.items():
         now = fingerprint_source(study, source)
         if source in study.data.sources and now not in {planned, NOT_THERE}:

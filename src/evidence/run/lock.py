@@ -8,10 +8,14 @@ from pathlib import Path
 from evidence.errors import SourceError, StudyError
 from evidence.language import check_prose, list_flaws, refuse
 from evidence.neck import replace_file
+from evidence.packs import hash_packs
 from evidence.sources import fingerprint
 from evidence.study import Study, amend_lock, lock_path, make_lock, read_lock, write_lock
 
 _SEED = 1
+PACKS = "packs"
+"""Where a lock holds the hash of countries, sectors, laws and questionnaires."""
+
 NOT_THERE = "not there"
 """What a lock holds for a source whose record or file is missing."""
 
@@ -50,6 +54,7 @@ def lock_study(study: Study, *, amend: str = "", today: date | None = None) -> P
         made = amend_lock(lock, study, day=day, reason=amend, after_outcomes=after)
     elif lock is None and not amend:
         sources = {source: fingerprint_source(study, source) for source in study.data.sources}
+        sources[PACKS] = hash_packs(study.root)
         made = make_lock(study, day=day, sources=sources, after_outcomes=after)
     else:
         raise StudyError(
