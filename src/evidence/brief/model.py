@@ -352,7 +352,9 @@ def _certainty(cleared: Cleared, language: str) -> str:
     label = say(language, f"grade.{finding['grade']['label']}")
     told = finding["direction"] in {"decrease", "increase"}
     cases = _entries(cleared)[0]["kind"] == "comparison" and told
-    message = "brief.certainty_cases" if cases else "brief.certainty_line"
+    untold = finding["grade"]["label"] == "cannot tell"
+    alone = "brief.certainty_untold" if untold else "brief.certainty_line"
+    message = "brief.certainty_cases" if cases else alone
     return say(language, message, grade=label, reasons="; ".join(reasons))
 
 
