@@ -344,10 +344,9 @@ def test_a_planted_secret_is_found(
     assert "".join(fold(secrets[kind]).split()) not in "".join(told)
 
 
-@pytest.mark.parametrize("container", CONTAINERS)
+# A JPEG's metadata are refused whatever they say.
+@pytest.mark.parametrize("container", [c for c in CONTAINERS if not c.startswith("jpeg")])
 def test_the_same_containers_with_harmless_words_pass(cleared: Cleared, container: str) -> None:
-    if container.startswith("jpeg"):
-        pytest.skip("metadata of a picture are refused whatever they say")
     scan_bytes(CONTAINERS[container]("Output per worker in garments"), cleared, "brief.bin")
 
 
