@@ -10,8 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from evidence.brief import list_due
+from evidence.brief.blocks import blocks_of, list_texts
+from evidence.brief.checks import check_text
 from evidence.brief.exporter import BriefExporter
-from evidence.brief.model import check_text, compose
+from evidence.brief.model import compose
 from evidence.cli import main
 from evidence.disclosure import clear, fingerprint
 from evidence.errors import LanguageError, StudyError
@@ -175,15 +177,15 @@ def test_the_first_condition_that_is_met_is_told() -> None:
 
 def test_a_brief_shows_recommendation_review_and_triggers(study: Study, plants_neck: Neck) -> None:
     page, made = BriefExporter().from_cleared(clear(plants_neck, study), "en")
-    (item,) = made["brief"]["advice"]["items"]
+    (item,) = blocks_of(made["brief"], "advice")[0]["items"]
     assert item["text"] == "Ask 54 plants again before the programme grows."
-    assert item["reviewed"] == "Reviewed by: the labour ministry's evaluation office."
-    assert item["reopen"].replace("\u00a0", " ") == (
+    assert item["notes"][1] == "Reviewed by: the labour ministry's evaluation office."
+    assert item["notes"][0].replace("\u00a0", " ") == (
         "Reopen when: the direction of the finding changes; the estimate leaves the range of "
         "\u221260 to 1.5 per cent; 1 January 2028 has come."
     )
-    assert item["due"] == ""
-    assert "<h2>Recommendations</h2>" in page
+    assert item["warning"] == ""
+    assert ">Recommendations</h2>" in page
     assert "Ask 54 plants again" in page
 
 
@@ -191,9 +193,9 @@ def test_a_condition_that_already_holds_is_said_in_the_brief(
     study: Study, plants_neck: Neck
 ) -> None:
     edit(advice_path(study), "estimate leaves -60 to 1.5", "n_entities falls below 300")
-    (item,) = compose(clear(plants_neck, study), "en")["advice"]["items"]
-    assert item["due"].startswith("The findings above already meet a condition")
-    assert "the number of units falls below 300" in item["reopen"]
+    (item,) = blocks_of(compose(clear(plants_neck, study), "en"), "advice")[0]["items"]
+    assert item["warning"].startswith("The findings above already meet a condition")
+    assert "the number of units falls below 300" in item["notes"][0]
 
 
 def test_a_missing_language_drops_the_text_with_a_visible_note(
@@ -201,14 +203,16 @@ def test_a_missing_language_drops_the_text_with_a_visible_note(
 ) -> None:
     edit(advice_path(study), "text.en", "text.fr")
     page, made = BriefExporter().from_cleared(clear(plants_neck, study), "en")
-    assert made["brief"]["advice"]["items"] == []
+    assert list_texts(made["brief"], "advice") == [
+        "Some recommendations of this study are not available in this language and are left out here."
+    ]
     assert "are not available in this language" in page
     assert "Ask 54 plants" not in page
 
 
 def test_a_study_without_advice_has_no_such_section(plants: Study, plants_neck: Neck) -> None:
     page, _ = BriefExporter().from_cleared(clear(plants_neck, plants), "en")
-    assert "<h2>Recommendations</h2>" not in page
+    assert ">Recommendations</h2>" not in page
 
 
 @pytest.mark.parametrize(

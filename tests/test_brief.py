@@ -10,8 +10,10 @@ import pytest
 
 from conftest import ROOT, write_case
 from evidence.brief import check_text, write_brief
+from evidence.brief.blocks import list_texts
 from evidence.brief.exporter import BriefExporter
-from evidence.brief.model import _name_points, compose
+from evidence.brief.model import compose
+from evidence.brief.sources import _name_points
 from evidence.disclosure import clear
 from evidence.errors import BriefError, DisclosureError, EvidenceError, LanguageError
 from evidence.language import finding_fields, format_number, shown_decimals
@@ -204,7 +206,9 @@ def test_a_placeholder_is_filled_and_an_unknown_one_fails(
     wanted = "Here {{ grant_after.n_entities }} plants. Ministries ask"
     path.write_text(good.replace("Ministries ask", wanted), "utf-8")
     study = load_study(path)
-    assert "Here 54 plants." in compose(clear(plants_neck, study), "en")["background"]
+    assert "Here 54 plants." in str(
+        list_texts(compose(clear(plants_neck, study), "en"), "background")
+    )
     path.write_text(good.replace("Ministries ask", "{{ grant.size }}"), "utf-8")
     with pytest.raises(LanguageError, match=r"\{\{ grant\.size \}\}.*expected one of grant_after"):
         compose(clear(plants_neck, load_study(path)), "en")

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from conftest import write_case
+from evidence.brief.blocks import blocks_of
 from evidence.brief.model import compose
 from evidence.disclosure import assess, clear, fingerprint, write_results
 from evidence.errors import DisclosureError, ExhibitError, NeckError
@@ -245,13 +246,14 @@ def test_a_table_that_breaks_its_schema_is_refused(
 
 def test_the_brief_lays_tables_out(plants: Study, written: Neck) -> None:
     made = compose(clear(join_necks([written]), plants), "en")
-    captions = [table["caption"] for table in made["cells"]]
+    tables = blocks_of(made, "evidence")[2:]
+    captions = [table["caption"] for table in tables]
     assert captions == [
         "Share with a training grant (per cent), by year",
         "Number of plants with plant, by year, a union",
         "Median of the scrap rate (log points), by a union",
     ]
-    shares, numbers, _ = made["cells"]
+    shares, numbers, _ = tables
     assert shares["head"] == ["Year", "Share with a training grant (per cent)", "Plants"]
     assert [cell["text"] for cell in shares["body"][1]] == ["1988", "22.9", "157"]
     assert [cell["text"] for cell in numbers["body"][0]][:2] == ["1987", "no"]

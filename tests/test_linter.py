@@ -10,7 +10,9 @@ from typing import Any, Literal, get_args, get_type_hints
 import nbformat
 import pytest
 
-from evidence.brief.model import check_text, compose
+from evidence.brief.blocks import list_texts
+from evidence.brief.checks import check_text
+from evidence.brief.model import compose
 from evidence.brief.prose import (
     design_of,
     foresee,
@@ -538,7 +540,7 @@ def test_a_claim_that_lost_its_direction_takes_the_verb_from_the_prose(
     check_text(study)
     told = next(e for e in plants_neck.findings if e["claim"] == "union_sales")
     assert told["direction"] == "increase"
-    assert "more sales" in compose(clear(plants_neck, study), "en")["background"]
+    assert "more sales" in str(list_texts(compose(clear(plants_neck, study), "en"), "background"))
     other = sentence.replace("union_sales", "grant_same_year")
     same = next(e for e in plants_neck.findings if e["claim"] == "grant_same_year")
     assert same["direction"] == "unclear"

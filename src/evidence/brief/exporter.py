@@ -11,9 +11,10 @@ import nbformat
 from nbconvert.exporters.templateexporter import TemplateExporter
 from traitlets import default
 
+from evidence.brief.checks import check_text
 from evidence.brief.fonts import embed_font
 from evidence.brief.imprint import DRAFT, Imprint, word_imprint, word_withdrawal
-from evidence.brief.model import check_text, compose
+from evidence.brief.model import compose
 from evidence.disclosure import Cleared, Edition, clear, scan_bytes
 from evidence.errors import BriefError
 from evidence.language import capitalise, say
@@ -97,7 +98,8 @@ class BriefExporter(TemplateExporter):
             "title": capitalise(study.slug.replace("_", " ")),
             "question": "",
             "simulated": False,
-            "messages": [],
+            "audience": "",
+            "sections": [],
             "grade": "",
             "words": words,
             **word_withdrawal(edition, language),

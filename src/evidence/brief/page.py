@@ -7,9 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from evidence.brief.blocks import list_texts
+from evidence.brief.checks import check_text
 from evidence.brief.exporter import BriefExporter
 from evidence.brief.imprint import Imprint
-from evidence.brief.model import check_text, compose
+from evidence.brief.model import compose
 from evidence.disclosure import (
     Cleared,
     Edition,
@@ -85,7 +87,9 @@ def hash_signed(cleared: Cleared) -> str:
 
 
 def _as_files(language: str, page: str, made: dict[str, Any]) -> dict[str, bytes]:
-    shown = {key: made["brief"][key] for key in _CARD}
+    model = made["brief"]
+    told = {**model, "messages": list_texts(model, "messages")}
+    shown = {key: told[key] for key in _CARD}
     card = json.dumps(shown, indent=1, ensure_ascii=False) + "\n"
     return {
         f"brief.{language}.html": page.encode("utf-8"),

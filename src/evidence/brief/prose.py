@@ -25,8 +25,10 @@ _FOLLOWING = {"fixed_effects", "poisson"}
 _CAUSAL_LEVEL = 4
 """Least Maryland level of a finding that may be worded as a cause."""
 
-_PASSED_OVER = ("source[", "figure.source", "question", "background", "limits[", "advice.items[")
-_CODES = {"slug", "language", "direction"}
+_PASSED_OVER = ("question", *(f"sections.{name}." for name in ("source", "background", "limits",
+                                                               "advice", "replies")))  # fmt: skip
+_CODES = {"slug", "language", "audience", "direction", "id", "kind", "name", "tone", "rests",
+          "source"}  # fmt: skip
 _ABOUT_SIZE = {"decrease", "increase"}
 
 
@@ -174,7 +176,10 @@ def _strings(value: Any, place: str) -> Iterator[tuple[str, str]]:
                 yield from _strings(item, f"{place}.{key}" if place else str(key))
     elif isinstance(value, list | tuple):
         for number, item in enumerate(value, 1):
-            yield from _strings(item, f"{place}[{number}]")
+            named = (
+                f".{item['id']}" if isinstance(item, Mapping) and "id" in item else f"[{number}]"
+            )
+            yield from _strings(item, f"{place}{named}")
     elif isinstance(value, str) and not value.startswith("data:"):
         yield place, value
 

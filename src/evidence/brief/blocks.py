@@ -1,0 +1,74 @@
+"""The blocks that every format sets: texts, lists, figures, tables, quotations.
+
+A section is ``id, title, blocks``. A block is a mapping with its ``kind``:
+
+- ``text``: ``text, tone`` ("", note or warning)
+- ``list``: ``items``, each ``text``, ``notes`` (small print), ``rests`` (ids of findings)
+- ``figure``: ``name, title, subtitle, alt, wide, narrow`` (SVG as data addresses), ``source``,
+  ``table`` (``head, body``: the numbers of the figure)
+- ``table``: ``caption, head, body, note``; a cell of ``body`` is ``text, direction``
+- ``quote``: ``text, by, language``
+- ``trail``: ``name, title, steps`` (pairs ``term, text``)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+Block = dict[str, Any]
+Section = dict[str, Any]
+Body = list[list[tuple[str, str]]]
+
+
+def section(name: str, title: str, blocks: Iterable[Block]) -> Section:
+    """Make a section; the title may be empty."""
+    return {"id": name, "title": title, "blocks": list(blocks)}
+
+
+def text(content: str, tone: Literal["", "note", "warning"] = "") -> Block:
+    """Make a paragraph."""
+    return {"kind": "text", "text": content, "tone": tone}
+
+
+def bullets(items: Iterable[Block]) -> Block:
+    """Make a list of items."""
+    return {"kind": "list", "items": list(items)}
+
+
+def item(content: str, notes: Sequence[str] = (), rests: Sequence[str] = ()) -> Block:
+    """Make an item of a list: a text, its small print, the findings that it rests on."""
+    return {"text": content, "notes": list(notes), "rests": list(rests)}
+
+
+def table(caption: str, laid_out: Mapping[str, Any], note: str = "") -> Block:
+    """Make a table of laid-out rows."""
+    return {"kind": "table", "caption": caption, **laid_out, "note": note}
+
+
+def quote(content: str, by: str, language: str) -> Block:
+    """Make a quotation of somebody else, in the language in which it was given."""
+    return {"kind": "quote", "text": content, "by": by, "language": language}
+
+
+def as_rows(head: list[str], body: Body) -> dict[str, Any]:
+    """Lay out rows: ``head`` texts, ``body`` cells of text and direction."""
+    rows = [[{"text": said, "direction": direction} for said, direction in row] for row in body]
+    return {"head": head, "body": rows}
+
+
+def list_texts(model: Mapping[str, Any], name: str) -> list[str]:
+    """List the texts of a section: paragraphs, items, quotations."""
+    return [said for block in blocks_of(model, name) for said in _said(block)]
+
+
+def blocks_of(model: Mapping[str, Any], name: str) -> list[Block]:
+    """List the blocks of a section; none where the model has no such section."""
+    return [block for part in model["sections"] if part["id"] == name for block in part["blocks"]]
+
+
+def _said(block: Block) -> Iterator[str]:
+    if block["kind"] == "list":
+        yield from (entry["text"] for entry in block["items"])
+    elif "text" in block:
+        yield block["text"]

@@ -1,0 +1,120 @@
+"""The evidence of a brief: figures with their numbers, tables."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from evidence.brief.blocks import Block, Body, as_rows, table
+from evidence.brief.sources import word_source
+from evidence.disclosure import Cleared
+from evidence.errors import BriefError
+from evidence.exhibits import (
+    Exhibit,
+    describe,
+    draw,
+    entitle_cells,
+    note_cells,
+    tabulate,
+    words_of,
+)
+from evidence.language import capitalise, format_number, name_unit, say
+from evidence.study import Study, is_planned
+
+
+def tell_evidence(cleared: Cleared, language: str, *, whole: bool) -> list[Block]:
+    """Lay out the figures and, where the whole is asked for, every table.
+
+    Raises
+    ------
+    BriefError
+        Where the notebook has written no figure of coefficients or no table of findings.
+    """
+    shown = [_figure(cleared, language)]
+    return [*shown, _table(cleared, language), *_cells(cleared, language)] if whole else shown
+
+
+def _exhibit(cleared: Cleared, kind: str) -> Exhibit:
+    for exhibit in cleared.neck.exhibits:
+        if exhibit.specification["kind"] == kind:
+            return exhibit
+    raise BriefError(
+        cleared.study.slug,
+        seen=f"no exhibit of kind '{kind}'",
+        expected="one, written by the notebook",
+        do="Give it to ev.write_neck in the notebook.",
+    )
+
+
+def _figure(cleared: Cleared, language: str) -> dict[str, Any]:
+    study, exhibit = cleared.study, _exhibit(cleared, "coefficients")
+    first = exhibit.rows[0]
+    words = words_of(study, language, first)
+    several = exhibit.data["exposure"].nunique() > 1
+    kind = "figure.subtitle" if exhibit.data["reference"].isna().all() else "figure.subtitle_truth"
+    level = format_number(language, 100 * exhibit.specification["conf_level"], decimals=0)
+    unit = capitalise(name_unit(language, first["unit"]))
+    return {
+        "kind": "figure",
+        "name": exhibit.id,
+        "title": say(language, "figure.title_several" if several else "figure.title", **words),
+        "subtitle": say(language, kind, unit_capital=unit, conf_level=level),
+        "alt": describe(study, language, exhibit),
+        "wide": _svg_address(draw(exhibit, study, language, "wide")),
+        "narrow": _svg_address(draw(exhibit, study, language, "narrow")),
+        "table": _laid_out(study, language, exhibit),
+        "source": word_source(cleared, language, list(exhibit.data["finding"])),
+    }
+
+
+def _table(cleared: Cleared, language: str) -> Block:
+    exhibit = _exhibit(cleared, "findings")
+    several = exhibit.data["case"].nunique() > 1
+    level = format_number(language, 100 * exhibit.specification["conf_level"], decimals=0)
+    return table(
+        say(language, "table.caption_cases" if several else "table.caption"),
+        _laid_out(cleared.study, language, exhibit),
+        say(language, "table.note", conf_level=level) if several else "",
+    )
+
+
+def _cells(cleared: Cleared, language: str) -> list[Block]:
+    """Lay out the tables of cells, in the order of the notebook."""
+    return [
+        table(
+            entitle_cells(cleared.study, language, exhibit),
+            as_rows(*tabulate(cleared.study, language, exhibit)),
+            note_cells(language, exhibit),
+        )
+        for exhibit in cleared.neck.exhibits
+        if exhibit.specification["kind"] == "cells"
+    ]
+
+
+def _laid_out(study: Study, language: str, exhibit: Exhibit) -> dict[str, Any]:
+    head, body = tabulate(study, language, exhibit)
+    return as_rows(*_mark_unplanned(study, language, exhibit, head, body))
+
+
+def _mark_unplanned(
+    study: Study, language: str, exhibit: Exhibit, head: list[str], body: Body
+) -> tuple[list[str], Body]:
+    """Label what was not planned: its row, or its column where rows are places."""
+    claims = list(exhibit.data["claim"])
+    unplanned = {claim for claim in claims if not is_planned(study, claim)}
+
+    def mark(text: str, claim: str) -> str:
+        return say(language, "table.unplanned", text=text) if claim in unplanned else text
+
+    if exhibit.data["case"].nunique() > 1:
+        columns = list(dict.fromkeys(claims))
+        fixed = len(head) - len(columns)
+        marked = [mark(text, c) for text, c in zip(head[fixed:], columns, strict=True)]
+        return [*head[:fixed], *marked], body
+    rows = [[(mark(row[0][0], claim), row[0][1]), *row[1:]]
+            for row, claim in zip(body, claims, strict=True)]  # fmt: skip
+    return head, rows
+
+
+def _svg_address(svg: bytes) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")

@@ -1,0 +1,81 @@
+"""Where the numbers of a brief come from: data, definitions, fingerprints."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+
+from evidence.disclosure import Cleared
+from evidence.exhibits import words_of
+from evidence.language import format_number, say, word_definition
+from evidence.packs import load_questionnaire
+from evidence.sources import load_record
+from evidence.study import Study, read_lock
+
+_MOST_HASHES = 3
+
+
+def tell_source(cleared: Cleared, language: str) -> list[str]:
+    """Tell data, definitions, what is left out, fingerprints and how to reproduce."""
+    neck, study = cleared.neck, cleared.study
+    everything = [e["id"] for e in neck.findings if e["kind"] == "finding"]
+    hashes = {
+        f"{name} {digest[:12]}" for e in neck.findings for name, digest in e.get("data", {}).items()
+    }
+    lines = [word_source(cleared, language, everything), *_definitions(cleared, language)]
+    left_out = neck.protected["items_left_out"]
+    if left_out:
+        points = ", ".join(_name_points(study, left_out))
+        lines.append(say(language, "brief.left_out", items=points))
+    digest = hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()[:12]
+    shown = ", ".join(sorted(hashes)) if len(hashes) <= _MOST_HASHES else digest
+    lines.append(
+        say(language, "brief.fingerprint", hashes=shown, study=f"{study.path.name} "
+            f"{study.sha256[:12]}")
+    )  # fmt: skip
+    lock = read_lock(study)
+    if lock is not None:
+        lines.append(say(language, "brief.lock", lock=f"{lock.study} {lock.sha256[:12]}"))
+    lines.append(say(language, "brief.reproduce", slug=study.slug, version=version("evidence")))
+    return lines
+
+
+def word_source(cleared: Cleared, language: str, ids: list[str]) -> str:
+    """Word the source of some findings: citation, counts, periods."""
+    findings = [e for e in cleared.neck.findings if e["id"] in ids]
+    largest = {(e["case"]): e for e in sorted(findings, key=lambda e: e["nobs"])}
+    words = words_of(cleared.study, language, findings[0])
+    return say(
+        language,
+        "brief.source_line",
+        citation="; ".join(cleared.neck.protected["citations"].values()),
+        nobs=format_number(language, sum(e["nobs"] for e in largest.values()), decimals=0),
+        n_entities=format_number(
+            language, sum(e["n_entities"] for e in largest.values()), decimals=0
+        ),
+        nouns=words["nouns"],
+        first_period=str(min(e["first_period"] for e in findings)),
+        last_period=str(max(e["last_period"] for e in findings)),
+    )
+
+
+def _definitions(cleared: Cleared, language: str) -> list[str]:
+    """Say once of each compliance outcome how it is counted."""
+    told = [e for e in cleared.neck.findings if e["kind"] == "finding" and e["definition"]]
+    words = [words_of(cleared.study, language, entry) for entry in told]
+    lines = [
+        word_definition(language, e["definition"], w) for e, w in zip(told, words, strict=True)
+    ]
+    return list(dict.fromkeys(lines))
+
+
+def _name_points(study: Study, items: list[str]) -> list[str]:
+    """Name the points that items belong to: told by the crosswalk, else by their name."""
+    packs = {load_record(study.root, source).questionnaire for source in study.data.sources}
+    owner = {
+        question.id: question.point
+        for pack in sorted(packs - {""})
+        for question in load_questionnaire(study.root, pack).questions
+    }
+    points = (owner.get(item, item.partition(".")[0]) for item in items)
+    return [point.replace("_", " ") for point in dict.fromkeys(points)]

@@ -1,0 +1,28 @@
+"""What a cleared neck says, in the order of the study."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evidence.disclosure import Cleared
+
+MOST_MESSAGES = 4
+
+
+def entries_of(cleared: Cleared) -> list[dict[str, Any]]:
+    """Find one entry a claim, in the study's order: its comparison, else its finding."""
+    found = []
+    for claim in cleared.study.claims:
+        group = [e for e in cleared.neck.findings if e["claim"] == claim.id]
+        comparisons = [e for e in group if e["kind"] == "comparison"]
+        found += (comparisons or group)[:1]
+    return found
+
+
+def lead_finding(cleared: Cleared) -> dict[str, Any]:
+    """Find what the first message rests on: of the findings that say it, the weakest."""
+    lead = entries_of(cleared)[0]
+    findings = [e for e in cleared.neck.findings if e["kind"] == "finding"]
+    group = [e for e in findings if e["claim"] == lead["claim"]]
+    saying = [e for e in group if e["direction"] == lead["direction"]]
+    return min(saying or group, key=lambda e: e["grade"]["level"])
