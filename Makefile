@@ -29,7 +29,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 
 briefs: setup
 	$(BIN)/evidence run --jobs $(JOBS) $(STUDIES)
-	$(BIN)/evidence brief $(STUDIES)
+	$(BIN)/evidence brief --jobs $(JOBS) $(STUDIES)
 
 test: setup
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile

@@ -21,7 +21,7 @@ from evidence.brief import (
     publish,
     tell_plan,
     withdraw,
-    write_brief,
+    write_briefs,
 )
 from evidence.changes import compare_runs, find_run, list_lines, write_change
 from evidence.disclosure import (
@@ -136,13 +136,19 @@ def lock(studies: tuple[Path, ...], amend: str) -> None:
 
 @main.command()
 @_studies
-def brief(studies: tuple[Path, ...]) -> None:
+@click.option(
+    "--jobs",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Languages at the same time.",
+)
+def brief(studies: tuple[Path, ...], jobs: int) -> None:
     """Clear what studies found and write their briefs and the portal."""
     with _told_plainly():
         for study in _load(studies):
             cleared = _clear(study)
-            for language in study.brief.languages:
-                page = write_brief(cleared, language)
+            for page in write_briefs(cleared, jobs=jobs):
                 click.echo(f"{study.slug}: {page.relative_to(study.root)}")
             scan_folder(study.public, cleared)
             _tell_signing(cleared)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evidence.brief.edition import Published, Reason, publish, withdraw
-from evidence.brief.page import check_text, hash_signed, write_brief
+from evidence.brief.page import check_text, hash_signed, write_brief, write_briefs
 from evidence.brief.plan import list_due, tell_plan
 from evidence.brief.prose import lint_notebooks
 
@@ -18,4 +18,5 @@ __all__ = [
     "tell_plan",
     "withdraw",
     "write_brief",
+    "write_briefs",
 ]

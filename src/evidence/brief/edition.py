@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from evidence.brief.imprint import Imprint
-from evidence.brief.page import hash_signed, render_notice, render_page
+from evidence.brief.page import hash_signed, render_all, render_notices
 from evidence.disclosure import (
     FOLDER,
     Cleared,
@@ -88,7 +88,7 @@ def publish(cleared: Cleared, *, today: date) -> Published:
         replies = read_signoff(study).reply
         latest = register.latest
         if latest is not None and not latest.withdrawn:
-            files = _render(cleared, Imprint(latest, replies))
+            files = render_all(cleared, Imprint(latest, replies))
             if {name: hash_file(data) for name, data in files.items()} == latest.files:
                 return _put_back(study, latest, files, history)
         return _publish_new(cleared, register, today)
@@ -118,15 +118,12 @@ def withdraw(study: Study, reason: Reason, *, by: str, today: date, note: str = 
             )
         day = today.isoformat()
         gone = replace(latest, withdrawn=day, reason=reason)
-        notices: dict[str, bytes] = {}
-        for language in study.brief.languages:
-            notices |= render_notice(study, gone, language)
+        notices = render_notices(study, gone)
         folder = study.public / EDITIONS / str(gone.number)
         step = Entry(day, "withdrawn", gone.number, gone.signed, by, f"{reason}. {note}".strip())
         line = add_withdrawal(register, gone.number, date=day, by=by, reason=reason)
         _replace_all(
-            {folder / name: payload for name, payload in notices.items()}
-            | {study.public / name: payload for name, payload in notices.items()}
+            _everywhere(study, folder, notices, gone.files)
             | {
                 register_path(root, slug): line,
                 state_path(root, slug): add_entries(root, slug, (step,)),
@@ -155,7 +152,7 @@ def _publish_new(cleared: Cleared, register: Register, today: date) -> Published
         key=key,
         files={},
     )
-    files = _render(cleared, Imprint(edition, signoffs.reply))
+    files = render_all(cleared, Imprint(edition, signoffs.reply))
     edition = replace(edition, files={name: hash_file(data) for name, data in files.items()})
     about = {
         "confidentiality": cleared.neck.protected["confidentiality"],
@@ -182,11 +179,12 @@ def _seal_outputs(cleared: Cleared) -> tuple[tuple[Output, ...], str]:
     return tuple(hash_units(output, key) for output in outputs), check_value(key)
 
 
-def _render(cleared: Cleared, imprint: Imprint) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    for language in cleared.study.brief.languages:
-        files |= render_page(cleared, language, imprint)
-    return files
+def _everywhere(
+    study: Study, folder: Path, notices: Mapping[str, bytes], published: Iterable[str]
+) -> dict[Path, bytes | None]:
+    """Put notices in the place of pages; what else the edition held goes."""
+    files = {**dict.fromkeys(published), **notices}
+    return {place / name: data for place in (folder, study.public) for name, data in files.items()}
 
 
 def _steps(
@@ -272,18 +270,20 @@ def _keep_edition(study: Study, folder: Path, files: Mapping[str, bytes], editio
     return True
 
 
-def _replace_all(payloads: Mapping[Path, bytes]) -> None:
-    """Replace files in their order; where one fails, put all back as they were."""
+def _replace_all(payloads: Mapping[Path, bytes | None]) -> None:
+    """Replace or remove files in their order; where one fails, put all back as they were."""
     before = {path: path.read_bytes() if path.is_file() else None for path in payloads}
     try:
         for path, payload in payloads.items():
-            if before[path] != payload:
+            if payload is None:
+                path.unlink(missing_ok=True)
+            elif before[path] != payload:
                 replace_file(path, payload)
     except BaseException:
         for path, earlier in before.items():
             if earlier is None:
                 path.unlink(missing_ok=True)
-            elif path.read_bytes() != earlier:
+            elif not path.is_file() or path.read_bytes() != earlier:
                 replace_file(path, earlier)
         raise
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import nbformat
 from nbconvert.exporters.templateexporter import TemplateExporter
-from traitlets import default
+from traitlets import Unicode, default
 
 from evidence.brief.checks import check_text
 from evidence.brief.fonts import embed_font
@@ -34,6 +34,8 @@ class BriefExporter(TemplateExporter):
 
     export_from_notebook = "Policy brief"
     output_mimetype = "text/html"
+    language = Unicode(help="Language of the brief; empty is the study's first.").tag(config=True)
+    audience = Unicode(help="Reader of the brief; empty is the study's first.").tag(config=True)
 
     @default("file_extension")
     def _file_extension_default(self) -> str:
@@ -67,10 +69,18 @@ class BriefExporter(TemplateExporter):
             Where the gate refuses.
         """
         folder = Path((resources or {}).get("metadata", {}).get("path") or ".")
-        return self.from_cleared(_clear_notebook(nb, folder), "en", resources)
+        cleared = _clear_notebook(nb, folder)
+        language = self.language or cleared.study.brief.languages[0]
+        return self.from_cleared(cleared, language, self.audience, resources)
 
     def from_cleared(
-        self, cleared: Cleared, language: str, resources: Any = None, *, imprint: Imprint = DRAFT
+        self,
+        cleared: Cleared,
+        language: str,
+        audience: str = "",
+        resources: Any = None,
+        *,
+        imprint: Imprint = DRAFT,
     ) -> tuple[str, dict[str, Any]]:
         """Write the page of a cleared neck, scanned byte by byte; a draft unless told.
 
@@ -79,7 +89,7 @@ class BriefExporter(TemplateExporter):
         DisclosureError
             Where an identifier or a path stands in the page.
         """
-        model = {**compose(cleared, language), **word_imprint(imprint, language)}
+        model = {**compose(cleared, language, audience), **word_imprint(imprint, language)}
         page, made = self._render(model, resources)
         scan_bytes(page.encode("utf-8"), cleared, f"brief.{language}.html")
         return page, made

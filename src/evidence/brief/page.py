@@ -1,9 +1,16 @@
-"""Write a study's brief under ``reports/public/``: cleared, scanned, renamed."""
+"""Write a study's briefs under ``reports/public/``: cleared, scanned, renamed.
+
+A version is a language and an audience. The files of the study's first audience are
+``brief.<language>.*``, those of the others ``brief.<audience>.<language>.*``; beside each
+page lies its card, ``*.json``.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +22,6 @@ from evidence.brief.model import compose
 from evidence.disclosure import (
     Cleared,
     Edition,
-    Reply,
     hash_file,
     read_register,
     read_signoff,
@@ -24,14 +30,30 @@ from evidence.disclosure import (
 from evidence.neck import replace_file
 from evidence.study import Study
 
-__all__ = ["check_text", "hash_signed", "render_notice", "render_page", "write_brief"]
+__all__ = [
+    "check_text",
+    "hash_signed",
+    "name_version",
+    "render_all",
+    "render_notices",
+    "render_page",
+    "write_brief",
+    "write_briefs",
+]
 
-_CARD = ("slug", "language", "title", "question", "simulated", "messages", "grade", "state",
-         "edition", "date")  # fmt: skip
+_CARD = ("slug", "language", "audience", "title", "question", "simulated", "messages", "grade",
+         "state", "edition", "date")  # fmt: skip
+_WRITTEN = (".html", ".json", ".pdf", ".docx")
 
 
-def write_brief(cleared: Cleared, language: str) -> Path:
-    """Write ``brief.<language>.html`` and its card ``brief.<language>.json``.
+def name_version(study: Study, language: str, audience: str = "") -> str:
+    """Name the files of a version, without their ending."""
+    first = audience in {"", study.brief.audiences[0]}
+    return f"brief.{language}" if first else f"brief.{audience}.{language}"
+
+
+def write_brief(cleared: Cleared, language: str, audience: str = "") -> Path:
+    """Write one version: the page, its other formats, its card.
 
     The page is a draft and says so, unless it is to the byte what was published as the
     latest edition. Where that edition is withdrawn, its notice stays.
@@ -47,31 +69,72 @@ def write_brief(cleared: Cleared, language: str) -> Path:
         Nothing is written then; an earlier brief stays as it was.
     """
     study = cleared.study
-    replies = read_signoff(study).reply
-    latest = read_register(study.root, study.slug).latest
-    target = study.public / f"brief.{language}.html"
-    files = _published(cleared, language, latest, replies) if latest is not None else {}
-    for name, payload in (files or render_page(cleared, language, Imprint(None, replies))).items():
-        replace_file(target.with_name(name), payload)
-    return target
+    _write(study, _render_latest(cleared, [(language, audience or study.brief.audiences[0])], 1))
+    return study.public / f"{name_version(study, language, audience)}.html"
 
 
-def render_page(cleared: Cleared, language: str, imprint: Imprint) -> dict[str, bytes]:
-    """Render a page and its card, both scanned: file name → bytes.
+def write_briefs(cleared: Cleared, *, jobs: int = 1) -> list[Path]:
+    """Write every version of a study's brief, and remove those that it no longer has.
+
+    Parameters
+    ----------
+    jobs : int
+        Languages at the same time, each in a process of its own.
+
+    Returns
+    -------
+    list of Path
+        The pages.
+
+    Raises
+    ------
+    DisclosureError, LanguageError, BriefError
+        Nothing is written then; earlier briefs stay as they were.
+    """
+    study = cleared.study
+    versions = _versions(study)
+    files = _render_latest(cleared, versions, jobs)
+    _write(study, files)
+    for path in study.public.glob("brief.*"):
+        if path.suffix in _WRITTEN and path.name not in files:
+            path.unlink()
+    return [study.public / f"{name_version(study, *version)}.html" for version in versions]
+
+
+def render_all(cleared: Cleared, imprint: Imprint, *, jobs: int = 1) -> dict[str, bytes]:
+    """Render every version in every format, all scanned: file name → bytes.
 
     Raises
     ------
     DisclosureError, LanguageError, BriefError
     """
-    files = _as_files(language, *BriefExporter().from_cleared(cleared, language, imprint=imprint))
+    return _render(cleared, _versions(cleared.study), imprint, jobs)
+
+
+def render_page(
+    cleared: Cleared, language: str, audience: str, imprint: Imprint
+) -> dict[str, bytes]:
+    """Render a version in every format and its card, all scanned: file name → bytes.
+
+    Raises
+    ------
+    DisclosureError, LanguageError, BriefError
+    """
+    page, made = BriefExporter().from_cleared(cleared, language, audience, imprint=imprint)
+    stem = name_version(cleared.study, language, audience)
+    files = _as_files(stem, page, made["brief"])
     for name, payload in files.items():
         scan_bytes(payload, cleared, name)
     return files
 
 
-def render_notice(study: Study, edition: Edition, language: str) -> dict[str, bytes]:
-    """Render the notice of a withdrawn edition and its card: file name → bytes."""
-    return _as_files(language, *BriefExporter().from_withdrawal(study, edition, language))
+def render_notices(study: Study, edition: Edition) -> dict[str, bytes]:
+    """Render the notices of a withdrawn edition and their cards: file name → bytes."""
+    files: dict[str, bytes] = {}
+    for language, audience in _versions(study):
+        page, made = BriefExporter().from_withdrawal(study, edition, language)
+        files |= _as_files(name_version(study, language, audience), page, made["brief"])
+    return files
 
 
 def hash_signed(cleared: Cleared) -> str:
@@ -80,32 +143,64 @@ def hash_signed(cleared: Cleared) -> str:
     The replies of parties are theirs and not part of it.
     """
     digest = hashlib.sha256(cleared.sha256.encode())
-    for language in cleared.study.brief.languages:
-        model = compose(cleared, language)
+    for language, audience in _versions(cleared.study):
+        model = compose(cleared, language, audience)
         digest.update(json.dumps(model, sort_keys=True, ensure_ascii=False).encode("utf-8"))
     return digest.hexdigest()
 
 
-def _as_files(language: str, page: str, made: dict[str, Any]) -> dict[str, bytes]:
-    model = made["brief"]
-    told = {**model, "messages": list_texts(model, "messages")}
-    shown = {key: told[key] for key in _CARD}
-    card = json.dumps(shown, indent=1, ensure_ascii=False) + "\n"
-    return {
-        f"brief.{language}.html": page.encode("utf-8"),
-        f"brief.{language}.json": card.encode("utf-8"),
-    }
+def _versions(study: Study) -> list[tuple[str, str]]:
+    """List languages with audiences, a language's together."""
+    return [(language, a) for language in study.brief.languages for a in study.brief.audiences]
 
 
-def _published(
-    cleared: Cleared, language: str, latest: Edition, replies: tuple[Reply, ...]
+def _render(
+    cleared: Cleared, versions: list[tuple[str, str]], imprint: Imprint, jobs: int
 ) -> dict[str, bytes]:
-    """Render the latest edition's page or notice; nothing where it would be another page."""
-    if cleared.sha256 != latest.cleared:
-        return {}
-    if latest.withdrawn:
-        same = hash_signed(cleared) == latest.signed
-        return render_notice(cleared.study, latest, language) if same else {}
-    files = render_page(cleared, language, Imprint(latest, replies))
-    same = all(latest.files.get(name) == hash_file(data) for name, data in files.items())
-    return files if same else {}
+    """Render versions, a language in one process: its audiences share pictures and fonts."""
+    languages = list(dict.fromkeys(language for language, _ in versions))
+    own = [[a for spoken, a in versions if spoken == language] for language in languages]
+    count = len(languages)
+    tasks = ([cleared] * count, languages, own, [imprint] * count)
+    if min(jobs, count) == 1:
+        return _join(map(_render_language, *tasks))
+    with ProcessPoolExecutor(min(jobs, count)) as pool:
+        return _join(pool.map(_render_language, *tasks))
+
+
+def _render_language(
+    cleared: Cleared, language: str, audiences: list[str], imprint: Imprint
+) -> dict[str, bytes]:
+    return _join(render_page(cleared, language, audience, imprint) for audience in audiences)
+
+
+def _join(parts: Iterable[dict[str, bytes]]) -> dict[str, bytes]:
+    return {name: payload for part in parts for name, payload in part.items()}
+
+
+def _render_latest(
+    cleared: Cleared, versions: list[tuple[str, str]], jobs: int
+) -> dict[str, bytes]:
+    """Render the latest edition's files or notices; drafts where they would be other ones."""
+    study = cleared.study
+    replies = read_signoff(study).reply
+    latest = read_register(study.root, study.slug).latest
+    if latest is not None and cleared.sha256 == latest.cleared:
+        if latest.withdrawn and hash_signed(cleared) == latest.signed:
+            return render_notices(study, latest)
+        if not latest.withdrawn:
+            files = _render(cleared, versions, Imprint(latest, replies), jobs)
+            if all(latest.files.get(name) == hash_file(data) for name, data in files.items()):
+                return files
+    return _render(cleared, versions, Imprint(None, replies), jobs)
+
+
+def _write(study: Study, files: Mapping[str, bytes]) -> None:
+    for name, payload in files.items():
+        replace_file(study.public / name, payload)
+
+
+def _as_files(stem: str, page: str, model: Mapping[str, Any]) -> dict[str, bytes]:
+    told = {**model, "messages": list_texts(model, "messages")}
+    card = json.dumps({key: told[key] for key in _CARD}, indent=1, ensure_ascii=False) + "\n"
+    return {f"{stem}.html": page.encode("utf-8"), f"{stem}.json": card.encode("utf-8")}
