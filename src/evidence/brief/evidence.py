@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 from typing import Any
 
 from evidence.brief.blocks import Block, Body, as_rows, table
@@ -46,6 +47,7 @@ def _exhibit(cleared: Cleared, kind: str) -> Exhibit:
     )
 
 
+@functools.lru_cache(maxsize=16)
 def _figure(cleared: Cleared, language: str) -> dict[str, Any]:
     study, exhibit = cleared.study, _exhibit(cleared, "coefficients")
     first = exhibit.rows[0]

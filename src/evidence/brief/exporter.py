@@ -110,6 +110,7 @@ class BriefExporter(TemplateExporter):
             "simulated": False,
             "audience": "",
             "sections": [],
+            "topics": {"countries": [], "sectors": [], "sdg": []},
             "grade": "",
             "words": words,
             **word_withdrawal(edition, language),

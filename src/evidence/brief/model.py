@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import Any
 
@@ -40,8 +41,8 @@ def compose(cleared: Cleared, language: str, audience: str = "") -> dict[str, An
     Returns
     -------
     dict
-        ``slug, language, audience, simulated, kicker, title, question, grade, words`` and
-        ``sections``, whose blocks ``brief/blocks.py`` describes: plain texts and SVG data
+        ``slug, language, audience, simulated, kicker, title, question, grade, topics, words``
+        and ``sections``, whose blocks ``brief/blocks.py`` describes: plain texts and SVG data
         addresses, ready for any format.
 
     Raises
@@ -82,8 +83,21 @@ def _compose(cleared: Cleared, language: str, audience: str) -> dict[str, Any]:
         "title": _title(cleared, language, prose),
         "question": _fill(cleared, language, study.heading.question, "study.question"),
         "grade": lead_finding(cleared)["grade"]["label"],
+        "topics": _topics(cleared),
         "sections": readers.arrange(sections, audience),
         "words": {key: say(language, f"brief.{key}") for key in _WORDS},
+    }
+
+
+def _topics(cleared: Cleared) -> dict[str, list[str]]:
+    """List what the brief is about, as codes: countries (ISO 3166), sectors, targets (SDG)."""
+    shown = {entry["case"] for entry in cleared.neck.findings if entry["kind"] == "finding"}
+    cases = [case.values for case in cleared.study.cases if case.id in shown]
+    tags = [tag for claim in cleared.study.claims for tag in claim.sdg]
+    return {
+        "countries": list(dict.fromkeys(c["country"] for c in cases if "country" in c)),
+        "sectors": list(dict.fromkeys(c["sector"] for c in cases if "sector" in c)),
+        "sdg": list(dict.fromkeys(tags)),
     }
 
 
@@ -158,8 +172,13 @@ def _own_words(cleared: Cleared, earned: Earned) -> dict[str, Strength]:
 
 
 def _fill(cleared: Cleared, language: str, text: str, key: str) -> str:
-    fields = {entry["id"]: finding_fields(language, entry) for entry in cleared.neck.findings}
-    return fill(text, fields, f"{cleared.study.path.name}: {key}")
+    return fill(text, _fields(cleared, language), f"{cleared.study.path.name}: {key}")
+
+
+@functools.lru_cache(maxsize=8)
+def _fields(cleared: Cleared, language: str) -> dict[str, dict[str, str]]:
+    """Format every number that a placeholder may ask for."""
+    return {entry["id"]: finding_fields(language, entry) for entry in cleared.neck.findings}
 
 
 def _fill_prose(cleared: Cleared, language: str) -> Prose:

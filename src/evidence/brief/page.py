@@ -202,5 +202,6 @@ def _write(study: Study, files: Mapping[str, bytes]) -> None:
 
 def _as_files(stem: str, page: str, model: Mapping[str, Any]) -> dict[str, bytes]:
     told = {**model, "messages": list_texts(model, "messages")}
-    card = json.dumps({key: told[key] for key in _CARD}, indent=1, ensure_ascii=False) + "\n"
+    shown = {key: told[key] for key in _CARD} | model["topics"]
+    card = json.dumps(shown, indent=1, ensure_ascii=False) + "\n"
     return {f"{stem}.html": page.encode("utf-8"), f"{stem}.json": card.encode("utf-8")}

@@ -28,7 +28,7 @@ _CAUSAL_LEVEL = 4
 _PASSED_OVER = ("question", *(f"sections.{name}." for name in ("source", "background", "limits",
                                                                "advice", "replies")))  # fmt: skip
 _CODES = {"slug", "language", "audience", "direction", "id", "kind", "name", "tone", "rests",
-          "source"}  # fmt: skip
+          "source", "topics"}  # fmt: skip
 _ABOUT_SIZE = {"decrease", "increase"}
 
 

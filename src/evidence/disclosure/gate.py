@@ -27,7 +27,7 @@ from evidence.study import Study, hash_words
 _SEAL = object()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Cleared:
     """A neck that has passed the gate; ``clear`` is its only maker.
 
