@@ -133,7 +133,8 @@ def render_notices(study: Study, edition: Edition) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for language, audience in _versions(study):
         page, made = BriefExporter().from_withdrawal(study, edition, language)
-        files |= _as_files(name_version(study, language, audience), page, made["brief"])
+        model = {**made["brief"], "audience": audience}
+        files |= _as_files(name_version(study, language, audience), page, model)
     return files
 
 
