@@ -17,6 +17,16 @@ from evidence.exhibits.cells import (
 from evidence.exhibits.change import figure_change, name_cause
 from evidence.exhibits.curve import figure_curve
 from evidence.exhibits.drawing import draw, show
+from evidence.exhibits.font_cache import remember
+from evidence.exhibits.fonts import (
+    covered,
+    find_font,
+    fix_weight,
+    hash_font,
+    is_variable,
+    list_families,
+    missing_characters,
+)
 from evidence.exhibits.noun import COLUMNS, Exhibit, figure_coefficients, table_findings
 from evidence.exhibits.report import figure_report
 from evidence.exhibits.style import font_path
@@ -35,6 +45,7 @@ __all__ = [
     "COLUMNS",
     "STATISTICS",
     "Exhibit",
+    "covered",
     "describe",
     "draw",
     "entitle_cells",
@@ -42,12 +53,19 @@ __all__ = [
     "figure_coefficients",
     "figure_curve",
     "figure_report",
+    "find_font",
+    "fix_weight",
     "font_path",
+    "hash_font",
+    "is_variable",
     "label_cell",
     "label_row",
+    "list_families",
     "list_places",
+    "missing_characters",
     "name_cause",
     "note_cells",
+    "remember",
     "say_findings",
     "show",
     "table_cells",

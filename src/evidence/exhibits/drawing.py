@@ -17,7 +17,16 @@ from evidence.exhibits.change import DRAWN as CHANGED
 from evidence.exhibits.curve import DRAWN as CURVES
 from evidence.exhibits.noun import Exhibit
 from evidence.exhibits.report import DRAWN as REPORTED
-from evidence.exhibits.style import BLUE, GRID, INCHES, INK, MUTED, Width, style
+from evidence.exhibits.style import (
+    BLUE,
+    GRID,
+    INCHES,
+    INK,
+    MUTED,
+    Width,
+    refuse_missing_glyphs,
+    style,
+)
 from evidence.exhibits.words import label_row, tabulate
 from evidence.language import capitalise, format_number, name_unit, say, shown_decimals
 from evidence.study import Study
@@ -34,7 +43,7 @@ def draw(exhibit: Exhibit, study: Study, language: str, width: Width) -> bytes:
     Raises
     ------
     ExhibitError
-        Where the exhibit is no figure.
+        Where the exhibit is no figure, or a label holds a character that no font draws.
     """
     kind = exhibit.specification["kind"]
     if kind not in _DRAWN:
@@ -44,7 +53,12 @@ def draw(exhibit: Exhibit, study: Study, language: str, width: Width) -> bytes:
             expected=" or ".join(_DRAWN),
             do="Tables are laid out, not drawn.",
         )
-    with sns.axes_style("white", style()), mpl.rc_context(cast("Any", style())):
+    settings = style(language)
+    with (
+        refuse_missing_glyphs(f"exhibit '{exhibit.id}' in language '{language}'"),
+        sns.axes_style("white", settings),
+        mpl.rc_context(cast("Any", settings)),
+    ):
         figure = _DRAWN[kind](exhibit, study, language, width)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})

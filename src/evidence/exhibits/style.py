@@ -1,21 +1,25 @@
-"""How every picture looks: one font, few colours, the same bytes each time."""
+"""How every picture looks: fonts by language, few colours, the same bytes each time."""
 
 from __future__ import annotations
 
 import functools
-import importlib.util
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from matplotlib.font_manager import fontManager
+from matplotlib.font_manager import FontProperties, findfont, fontManager
 
 from evidence.errors import ExhibitError
+from evidence.exhibits.fonts import FAMILIES, LATIN, WEIGHTS, find_font, fix_weight, list_families
 
 Width = Literal["wide", "narrow"]
 
 INK, BLUE, MUTED, GREY, GRID = "#1b2530", "#00558c", "#4f5a64", "#c3cad1", "#d9dee3"
 INCHES = {"wide": 7.0, "narrow": 3.55}
-_FONT = "NotoSans[wght].ttf"
+_MISSING = r"Glyph (\d+) .*missing from font"
 
 
 def font_path() -> Path:
@@ -26,27 +30,20 @@ def font_path() -> Path:
     ExhibitError
         Where the package is not installed.
     """
-    found = importlib.util.find_spec("manimgx_fonts")
-    if found is None or found.origin is None:
-        raise ExhibitError(
-            "fonts",
-            seen="no package manimgx-fonts",
-            expected="the package of the lock file that ships Noto Sans",
-            do="Install the lock file's packages (make setup).",
-        )
-    return Path(found.origin).parent / _FONT
+    return find_font(LATIN, 400)
 
 
-@functools.cache
-def _font_family() -> str:
-    fontManager.addfont(str(font_path()))
-    return "Noto Sans"
+def style(language: str) -> dict[str, Any]:
+    """Give the settings of matplotlib under which everything is drawn in a language.
 
-
-def style() -> dict[str, Any]:
-    """Give the settings of matplotlib under which everything is drawn."""
+    Raises
+    ------
+    ExhibitError
+        Where a font is missing, or matplotlib would draw another one in its place.
+    """
+    _register_fonts()
     return {
-        "font.family": [_font_family(), "DejaVu Sans"],
+        "font.family": list_families(language),
         "font.size": 8.5,
         "svg.fonttype": "path",
         "svg.hashsalt": "evidence",
@@ -55,3 +52,54 @@ def style() -> dict[str, Any]:
         "xtick.color": INK,
         "figure.dpi": 100,
     }
+
+
+@contextmanager
+def refuse_missing_glyphs(where: str) -> Iterator[None]:
+    """Make a character that no font draws an error; matplotlib only warns and draws a box.
+
+    Raises
+    ------
+    ExhibitError
+        Where such a character is drawn or measured.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=_MISSING, category=UserWarning)
+        try:
+            yield
+        except UserWarning as warning:
+            found = re.match(_MISSING, str(warning))
+            if found is None:
+                raise
+            code = int(found[1])
+            raise ExhibitError(
+                where,
+                seen=f"the character '{chr(code)}' (U+{code:04X}) in a text of the picture",
+                expected="characters that the fonts of the five languages draw",
+                do="Write the label with other characters.",
+            ) from warning
+
+
+@functools.cache
+def _register_fonts() -> None:
+    for family in FAMILIES:
+        for weight in WEIGHTS:
+            path = fix_weight(family, weight)
+            fontManager.addfont(path)
+            # Of fonts with equal names the first is taken: ours, whatever the system has.
+            fontManager.ttflist.insert(0, fontManager.ttflist.pop())
+    for family in FAMILIES:
+        for weight in WEIGHTS:
+            _check_font(family, weight)
+
+
+def _check_font(family: str, weight: int) -> None:
+    properties = FontProperties(family=[family], weight=weight)
+    found = Path(findfont(properties, fallback_to_default=False))
+    if not found.samefile(fix_weight(family, weight)):
+        raise ExhibitError(
+            f"font '{family}' in weight {weight}",
+            seen=f"{found.name}, which matplotlib would draw",
+            expected=fix_weight(family, weight).name,
+            do="Report this with the version of matplotlib.",
+        )
