@@ -107,7 +107,7 @@ ASSOCIATIONS = ("impact", "leads to", "reduces", "increases", "causes", "effect 
 @pytest.mark.parametrize("text", TYPED)
 def test_a_typed_number_is_refused(text: str) -> None:
     with pytest.raises(LanguageError, match=r"plants\.toml: brief.*is typed.*placeholder"):
-        check_prose(text, "plants.toml: brief")
+        check_prose("en", text, "plants.toml: brief")
 
 
 @pytest.mark.parametrize(
@@ -120,14 +120,14 @@ def test_a_typed_number_is_refused(text: str) -> None:
     ],
 )
 def test_prose_without_a_typed_number_passes(text: str) -> None:
-    check_prose(text, "anywhere")
+    check_prose("en", text, "anywhere")
 
 
 def test_no_message_of_the_catalogue_types_a_number() -> None:
     found = messages("en")
     assert len(found) > 150
     for name, text in found.items():
-        check_prose(re.sub(r"\{[a-z_]+\}", "", text), f"message {name}")
+        check_prose("en", re.sub(r"\{[a-z_]+\}", "", text), f"message {name}")
 
 
 def test_every_class_of_finding_has_its_sentence_and_title() -> None:

@@ -636,7 +636,7 @@ def test_the_example_of_the_page_adds_india(tmp_path: Path) -> None:
     assert [name for name, _ in added] == ["cat", "virtual_check", "cat", "slcp"]
     study = load_study(study_file(root, "value_chains"))
     assert [case.id for case in study.cases] == ["IND-garment"]
-    assert study.cases[0].label == {"en": "India, garment"}
+    assert [name["en"] for name in study.cases[0].names] == ["India", "garment"]
 
 
 def test_a_country_needs_no_law_and_no_questions_of_its_own(tmp_path: Path) -> None:

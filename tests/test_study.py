@@ -534,7 +534,7 @@ def test_the_product_of_the_cases_is_what_the_country_packs_hold() -> None:
     study = load_study(study_file(ROOT, "value_chains"))
     assert tuple(case.id for case in study.cases) == HELD
     assert study.left_out == LACKING
-    assert study.cases[0].label == {"en": "Bangladesh, garment"}
+    assert [name["en"] for name in study.cases[0].names] == ["Bangladesh", "garment"]
 
 
 def test_a_new_country_pack_and_sector_make_a_new_case_without_code(project: Path) -> None:
@@ -546,7 +546,8 @@ def test_a_new_country_pack_and_sector_make_a_new_case_without_code(project: Pat
     study = load_study(edit(path, '"automotive"]', '"automotive", "footwear"]'))
     new = select_case(study, country="IDN", sector="footwear")
     assert {case.id for case in study.cases} == {*HELD, "IDN-footwear"}
-    assert (new.id, new.label) == ("IDN-footwear", {"en": "Indonesia, footwear"})
+    assert new.id == "IDN-footwear"
+    assert new.names == ({"en": "Indonesia"}, {"en": "footwear"})
 
 
 def test_a_pack_with_a_missing_key_is_refused_by_its_own_name(project: Path) -> None:

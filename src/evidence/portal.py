@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evidence.brief.fonts import embed_font
 from evidence.errors import BriefError
-from evidence.language import format_day, say
+from evidence.language import format_day, format_plain, say
 from evidence.neck import replace_file
 
 _CARD = ("language", "title", "question", "simulated")
@@ -92,4 +92,4 @@ def _word_state(card: dict[str, Any]) -> str:
         return say(language, "portal.draft")
     kind = "edition" if state == "published" else "withdrawn"
     day = format_day(language, card["date"])
-    return say(language, f"portal.{kind}", number=str(card["edition"]), date=day)
+    return say(language, f"portal.{kind}", number=format_plain(language, card["edition"]), date=day)

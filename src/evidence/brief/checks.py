@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from evidence.brief.prose import foresee, lint_study
 from evidence.language import FIELDS, check_prose, fill, refuse
 from evidence.study import Study, read_advice
@@ -20,28 +22,33 @@ def check_text(study: Study) -> None:
     """
     file = study.path.name
     known = {entry: dict.fromkeys(FIELDS, "") for entry in _ids(study)}
-    filled = {"study.question": study.heading.question}
-    for language, prose in study.brief.text.items():
-        place = f"brief.text.{language}"
-        filled |= {f"{place}.title": prose.title, f"{place}.background": prose.background}
-        filled |= {f"{place}.limits[{n}]": text for n, text in enumerate(prose.limits, 1)}
-    places = {f"{file}: {key}": text for key, text in filled.items()} | _advice_texts(study)
-    for place, text in places.items():
-        check_prose(text, place)
+    for place, language, text in (*_filled_texts(study), *_advice_texts(study)):
+        check_prose(language, text, place)
         fill(text, known, place)
-    for key, text in _fixed_texts(study).items():
-        check_prose(text, f"{file}: {key}", placeholders=False)
+    for key, language, text in _fixed_texts(study):
+        check_prose(language, text, f"{file}: {key}", placeholders=False)
     refuse(lint_study(study, foresee(study)))
 
 
-def _advice_texts(study: Study) -> dict[str, str]:
-    """Collect what people recommend and who reviewed it: place → text."""
-    texts: dict[str, str] = {}
+def _filled_texts(study: Study) -> Iterator[tuple[str, str, str]]:
+    """Go through the texts that may hold placeholders: place, language, text."""
+    file, first = study.path.name, study.brief.languages[0]
+    yield f"{file}: study.question", first, study.heading.question
+    for language, prose in study.brief.text.items():
+        place = f"{file}: brief.text.{language}"
+        for key in ("title", "question", "background"):
+            yield f"{place}.{key}", language, getattr(prose, key)
+        for number, text in enumerate(prose.limits, 1):
+            yield f"{place}.limits[{number}]", language, text
+
+
+def _advice_texts(study: Study) -> Iterator[tuple[str, str, str]]:
+    """Go through what people recommend and who reviewed it: place, language, text."""
     for advice in read_advice(study):
         place = f"{study.path.stem}.advice.toml: {advice.id}"
-        texts |= {f"{place}, text.{k}": text for k, text in advice.text.items()}
-        texts[f"{place}, reviewed_by"] = advice.reviewed_by
-    return texts
+        for language in study.brief.languages:
+            yield f"{place}, text.{language}", language, advice.text.get(language, "")
+        yield f"{place}, reviewed_by", study.brief.languages[0], advice.reviewed_by
 
 
 def _ids(study: Study) -> list[str]:
@@ -51,15 +58,18 @@ def _ids(study: Study) -> list[str]:
     return [*claims, *(f"{claim}__{case}" for claim in claims for case in cases)]
 
 
-def _fixed_texts(study: Study) -> dict[str, str]:
-    """Collect the texts that are used as they stand, without placeholders."""
-    texts = {"study.title": study.heading.title}
+def _fixed_texts(study: Study) -> Iterator[tuple[str, str, str]]:
+    """Go through the texts that are used as they stand, without placeholders."""
+    languages = study.brief.languages
+    yield "study.title", languages[0], study.heading.title
     for number, variable in enumerate(study.variables, 1):
         place = f"variables[{number}]"
-        texts |= {f"{place}.label.{k}": text for k, text in variable.label.items()}
-        texts |= {f"{place}.noun.{k}": " ".join(pair) for k, pair in variable.noun.items()}
+        for language in languages:
+            yield f"{place}.label.{language}", language, variable.label.get(language, "")
+            yield f"{place}.noun.{language}", language, " ".join(variable.noun.get(language, ()))
         if variable.role == "outcome":
-            texts[f"{place}.unit"] = variable.unit
+            yield f"{place}.unit", languages[0], variable.unit
     for case in study.cases:
-        texts |= {f"cases: {case.id}, name.{k}": text for k, text in case.label.items()}
-    return texts
+        for language in languages:
+            names = " ".join(name.get(language, "") for name in case.names)
+            yield f"cases: {case.id}, name.{language}", language, names

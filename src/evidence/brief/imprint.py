@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evidence.disclosure import Edition, Reply
-from evidence.language import capitalise, format_day, say
+from evidence.language import capitalise, format_day, format_plain, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,9 @@ def word_imprint(imprint: Imprint, language: str) -> dict[str, Any]:
         }
         return _shape("draft", None, "", words, replies, [])
     day = format_day(language, edition.date)
-    words["line"] = say(language, "brief.edition", number=str(edition.number), date=day)
+    words["line"] = say(
+        language, "brief.edition", number=format_plain(language, edition.number), date=day
+    )
     checked = [
         say(language, "brief.checked", role=entry["role"], organisation=entry["organisation"],
             date=format_day(language, entry["date"]))
@@ -56,7 +58,7 @@ def word_withdrawal(edition: Edition, language: str) -> dict[str, Any]:
     line = say(
         language,
         "brief.withdrawn",
-        number=str(edition.number),
+        number=format_plain(language, edition.number),
         date=format_day(language, edition.date),
         withdrawn=format_day(language, edition.withdrawn),
     )

@@ -16,7 +16,7 @@ from evidence.brief.sources import tell_source
 from evidence.brief.told import MOST_MESSAGES, entries_of, lead_finding
 from evidence.disclosure import Cleared, fingerprint
 from evidence.errors import BriefError
-from evidence.exhibits import words_of
+from evidence.exhibits import name_case, words_of
 from evidence.language import (
     Strength,
     capitalise,
@@ -26,7 +26,7 @@ from evidence.language import (
     say,
     word_finding,
 )
-from evidence.study import Prose, is_planned
+from evidence.study import Prose, is_planned, question_of
 
 _HEADINGS = {"messages": "key_messages", "advice": "advice"}
 _MESSAGE = "sections.messages.blocks[1].items"
@@ -81,7 +81,7 @@ def _compose(cleared: Cleared, language: str, audience: str) -> dict[str, Any]:
         "simulated": simulated,
         "kicker": _kicker(cleared, language, simulated=simulated),
         "title": _title(cleared, language, prose),
-        "question": _fill(cleared, language, study.heading.question, "study.question"),
+        "question": _fill(cleared, language, question_of(study, language), "question"),
         "grade": lead_finding(cleared)["grade"]["label"],
         "topics": _topics(cleared),
         "sections": readers.arrange(sections, audience),
@@ -159,7 +159,7 @@ def _kicker(cleared: Cleared, language: str, *, simulated: bool) -> str:
     if len(cases) == len(cleared.study.cases):
         return kicker
     shown = [case for case in cleared.study.cases if case.id in cases]
-    return " · ".join([kicker, *(case.label.get(language, case.id) for case in shown)])
+    return " · ".join([kicker, *(name_case(cleared.study, language, case.id) for case in shown)])
 
 
 def _own_words(cleared: Cleared, earned: Earned) -> dict[str, Strength]:

@@ -11,6 +11,7 @@ from evidence.language import (
     format_amount,
     format_day,
     format_number,
+    join,
     messages,
     say,
 )
@@ -23,6 +24,7 @@ from evidence.study import (
     Lock,
     Study,
     current_plan,
+    label_of,
     list_deviations,
     must_reopen,
     read_advice,
@@ -152,24 +154,38 @@ def _spec_keys(study: Study, claim: Mapping[str, Any]) -> dict[str, Any]:
 
 def _name_key(key: str, language: str) -> str:
     known = f"plan.key.{key}" in messages(language)
-    return say(language, f"plan.key.{key if known else 'other'}", key=key.replace("_", " "))
+    return say(language, f"plan.key.{key if known else 'other'}", key=_show_code(key, language))
 
 
 def _show(value: Any, study: Study, language: str) -> str:
     """Show a value of the study file: variables by their labels, numbers in the language."""
     if isinstance(value, bool):
         return say(language, "plan.yes" if value else "plan.no")
-    if isinstance(value, int | float):
-        return _number(language, value)
-    if not value:
+    if not value and not isinstance(value, int | float):
         return say(language, "plan.nothing")
     if isinstance(value, Mapping):
-        return ", ".join(f"{_show(k, study, language)}: {_show(v, study, language)}"
-                         for k, v in value.items())  # fmt: skip
+        pairs = [f"{_show(k, study, language)}: {_show(v, study, language)}"
+                 for k, v in value.items()]  # fmt: skip
+        return join(language, pairs, "comma")
     if isinstance(value, list | tuple):
-        return ", ".join(_show(item, study, language) for item in value)
-    labels = {v.name: v.label.get(language, v.name.replace("_", " ")) for v in study.variables}
-    return str(labels.get(value, str(value).replace("_", " ")))
+        return join(language, [_show(item, study, language) for item in value], "comma")
+    return _show_item(value, study, language)
+
+
+def _show_item(value: Any, study: Study, language: str) -> str:
+    if isinstance(value, int | float):
+        return _number(language, value)
+    if value in {variable.name for variable in study.variables}:
+        return label_of(study, language, value, internal=True)
+    return _show_code(str(value), language)
+
+
+def _show_code(code: str, language: str) -> str:
+    """Show a value that is no variable: a code of study files, as it is written in them.
+
+    In English codes read as words.
+    """
+    return code.replace("_", " ") if language == "en" else code
 
 
 def _tell_item(advice: Advice, entries: list[dict[str, Any]], language: str) -> dict[str, str]:
@@ -179,7 +195,9 @@ def _tell_item(advice: Advice, entries: list[dict[str, Any]], language: str) -> 
     return {
         "text": advice.text[language],
         "reviewed": say(language, "advice.reviewed", role=advice.reviewed_by),
-        "reopen": say(language, "advice.reopen", conditions="; ".join(conditions)),
+        "reopen": say(
+            language, "advice.reopen", conditions=join(language, conditions, "semicolon")
+        ),
         "due": say(language, "advice.due") if due else "",
     }
 

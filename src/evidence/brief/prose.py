@@ -192,6 +192,7 @@ def _texts(study: Study) -> Iterator[tuple[str, str, str]]:
     for language, prose in study.brief.text.items():
         place = f"brief.text.{language}"
         yield f"{place}.title", language, prose.title
+        yield f"{place}.question", language, prose.question
         yield f"{place}.background", language, prose.background
         for number, text in enumerate(prose.limits, 1):
             yield f"{place}.limits[{number}]", language, text
@@ -202,4 +203,5 @@ def _texts(study: Study) -> Iterator[tuple[str, str, str]]:
             yield f"{place}.noun.{language}", language, " ".join(variable.noun.get(language, ()))
     for case in study.cases:
         for language in study.brief.languages:
-            yield f"cases: {case.id}, name.{language}", language, case.label.get(language, "")
+            names = ", ".join(name.get(language, "") for name in case.names)
+            yield f"cases: {case.id}, name.{language}", language, names

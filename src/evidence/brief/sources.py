@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from evidence.disclosure import Cleared
 from evidence.exhibits import words_of
-from evidence.language import format_number, say, word_definition
+from evidence.language import format_number, format_plain, say, word_definition
 from evidence.packs import load_questionnaire
 from evidence.sources import load_record
 from evidence.study import Study, read_lock
@@ -54,8 +54,8 @@ def word_source(cleared: Cleared, language: str, ids: list[str]) -> str:
             language, sum(e["n_entities"] for e in largest.values()), decimals=0
         ),
         nouns=words["nouns"],
-        first_period=str(min(e["first_period"] for e in findings)),
-        last_period=str(max(e["last_period"] for e in findings)),
+        first_period=format_plain(language, min(e["first_period"] for e in findings)),
+        last_period=format_plain(language, max(e["last_period"] for e in findings)),
     )
 
 

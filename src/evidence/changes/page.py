@@ -7,18 +7,19 @@ from collections import Counter
 from typing import Any
 
 from evidence.changes.noun import Caution, Change, Counts, Move
-from evidence.exhibits import draw, figure_change, name_cause, words_of
+from evidence.exhibits import draw, figure_change, name_case, name_cause, words_of
 from evidence.language import (
     capitalise,
     format_amount,
     format_day,
     format_interval,
     format_number,
+    format_plain,
     name_unit,
     say,
     shown_decimals,
 )
-from evidence.study import Study
+from evidence.study import Study, nouns_of
 
 _KINDS = ("flipped", "moved", "noise_unknown", "within_noise", "lost", "new", "other_question",
           "same")  # fmt: skip
@@ -32,7 +33,7 @@ def compose_change(change: Change, study: Study, language: str) -> dict[str, Any
     ordered = sorted(change.moves, key=lambda move: _KINDS.index(move.kind))
     cautions = [(c.kind in _ALARMS, say_caution(change, study, language, c))
                 for c in change.cautions]  # fmt: skip
-    nouns = study.entity.noun.get(language, (study.entity.name, study.entity.name))[1]
+    nouns = nouns_of(study, language, internal=True)[1]
     words = ("internal", "simulated", "warnings", "notes", "summary", "findings", "parts",
              "head_finding", "head_before", "head_now", "head_change", "head_class",
              "head_part", "part", "reopen", "how", "how_noise", "how_parts", "how_counts",
@@ -93,8 +94,8 @@ def say_caution(change: Change, study: Study, language: str, caution: Caution) -
         "count": _whole(language, len(caution.findings)),
         "reasons": _say_reasons(language, values.get("reasons", [])),
         "places": _say_places(change, study, language, caution),
-        "periods": ", ".join(map(str, values.get("periods", []))),
-        "threshold": str(values.get("threshold", "")),
+        "periods": ", ".join(format_plain(language, period) for period in values.get("periods", [])),
+        "threshold": format_plain(language, values.get("threshold", "")),
         "share": _hidden(language) if values.get("share") is None
         else format_number(language, 100 * values["share"], decimals=0),
         "rows": _count(language, values.get("rows")),
@@ -295,8 +296,8 @@ def _words(study: Study, language: str, move: Move) -> dict[str, str]:
     declared = {variable.name for variable in study.variables}
     named = [entry[key] for key in ("outcome", "exposure", "moderator") if entry.get(key)]
     if declared.issuperset(named):
-        return words_of(study, language, {"moderator": "", **entry})
-    own = study.entity.noun.get(language, (study.entity.name, study.entity.name))
+        return words_of(study, language, {"moderator": "", **entry}, internal=True)
+    own = nouns_of(study, language, internal=True)
     names = {
         key: str(entry.get(key, "")).replace("_", " ")
         for key in ("outcome", "exposure", "moderator")
@@ -306,8 +307,7 @@ def _words(study: Study, language: str, move: Move) -> dict[str, str]:
 
 def _place(move: Move, study: Study, language: str) -> str:
     case = (move.new or move.old or {})["case"]
-    label = next((c.label.get(language, c.id) for c in study.cases if c.id == case), case)
-    return "" if case == "all" else label
+    return "" if case == "all" else name_case(study, language, case)
 
 
 def _count(language: str, value: int | None) -> str:

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from evidence.errors import ExhibitError
 from evidence.exhibits.noun import Exhibit
 from evidence.exhibits.style import BLUE, GRID, INCHES, INK, MUTED, Width
-from evidence.language import capitalise, format_number, name_unit, say
-from evidence.study import Study
+from evidence.language import capitalise, format_number, join, name_unit, say
+from evidence.study import Study, nouns_of
 
 _LINE = {"wide": 44, "narrow": 50}
 
@@ -50,9 +50,9 @@ def figure_change(
 
 def name_cause(study: Study, language: str, cause: str, of: Iterable[str]) -> str:
     """Name a part of a move."""
-    nouns = study.entity.noun.get(language, (study.entity.name, study.entity.name))[1]
+    nouns = nouns_of(study, language, internal=True)[1]
     told = [say(language, f"change.of.{item}", nouns=nouns) for item in of]
-    return say(language, f"change.cause.{cause}", nouns=nouns, of=", ".join(told))
+    return say(language, f"change.cause.{cause}", nouns=nouns, of=join(language, told, "comma"))
 
 
 def _draw_change(exhibit: Exhibit, study: Study, language: str, width: Width) -> Figure:

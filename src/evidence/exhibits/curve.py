@@ -14,7 +14,7 @@ from evidence.exhibits.noun import Exhibit
 from evidence.exhibits.style import BLUE, GREY, INCHES, INK, MUTED, Width
 from evidence.language import capitalise, format_number, say
 from evidence.models import CONF_LEVEL, Curve
-from evidence.study import Study
+from evidence.study import Study, label_of
 
 _LINE = {"wide": 100, "narrow": 46}
 
@@ -100,8 +100,9 @@ def _decimals(data: pd.DataFrame) -> int:
 
 
 def _label(study: Study, language: str, name: str) -> str:
-    declared = {variable.name: variable.label for variable in study.variables}
-    return capitalise(declared.get(name, {}).get(language, name.replace("_", " ")))
+    declared = {variable.name for variable in study.variables}
+    known = label_of(study, language, name, internal=True) if name in declared else name
+    return capitalise(known.replace("_", " "))
 
 
 DRAWN: dict[str, Callable[[Exhibit, Study, str, Width], Figure]] = {"curve": _draw_curve}

@@ -12,9 +12,9 @@ from matplotlib.patches import Patch
 from evidence.errors import ExhibitError
 from evidence.exhibits.noun import Exhibit
 from evidence.exhibits.style import BLUE, GREY, INCHES, INK, MUTED, Width
-from evidence.language import capitalise, format_number, say
+from evidence.language import capitalise, format_number, format_plain, say
 from evidence.panel import DataReport
-from evidence.study import Study
+from evidence.study import Study, label_of, nouns_of
 
 _TURN = {"wide": 0, "narrow": 90}
 
@@ -61,7 +61,9 @@ def _draw_coverage(exhibit: Exhibit, study: Study, language: str, width: Width) 
         linewidths=1.5, annot_kws={"fontsize": 7.5 if width == "wide" else 6},
     )  # fmt: skip
     axes.set_yticklabels(labels, rotation=0)
-    axes.set_xticklabels([str(int(time)) for time in grid.columns], rotation=_TURN[width])
+    axes.set_xticklabels(
+        [format_plain(language, int(time)) for time in grid.columns], rotation=_TURN[width]
+    )
     _entitle(figure, exhibit, language, say(language, "report.coverage"))
     axes.set(xlabel="", ylabel="")
     axes.tick_params(length=0)
@@ -85,10 +87,12 @@ def _draw_factories(exhibit: Exhibit, study: Study, language: str, width: Width)
             number, (place, float(whole)), (0, 3), textcoords="offset points", ha="center"
         )
     axes.axhline(0, color=INK, linewidth=0.9)
-    axes.set_xticks(places, [str(int(time)) for time in data["time"]], rotation=_TURN[width])
+    axes.set_xticks(
+        places, [format_plain(language, int(time)) for time in data["time"]], rotation=_TURN[width]
+    )
     axes.set_yticks([])
     axes.tick_params(length=0)
-    nouns = study.entity.noun.get(language, (study.entity.name, study.entity.name))[1]
+    nouns = nouns_of(study, language, internal=True)[1]
     _entitle(figure, exhibit, language, say(language, "report.factories", nouns=nouns))
     keys = {
         "report.stayed": Patch(facecolor=GREY),
@@ -110,7 +114,7 @@ def _entitle(figure: Figure, exhibit: Exhibit, language: str, title: str) -> Non
 
 
 def _label(study: Study, language: str, name: str) -> str:
-    return capitalise(study.variable(name).label.get(language, name.replace("_", " ")))
+    return capitalise(label_of(study, language, name, internal=True))
 
 
 DRAWN: dict[str, Callable[[Exhibit, Study, str, Width], Figure]] = {

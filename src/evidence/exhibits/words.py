@@ -15,26 +15,41 @@ from evidence.language import (
     format_amount,
     format_interval,
     format_number,
+    format_period,
+    format_plain,
+    join,
     name_unit,
     say,
     shown_decimals,
     word_finding,
 )
-from evidence.study import Study
+from evidence.study import Study, label_of, names_of_case, nouns_of
 
 _ALT = {"unclear": "untold", "unproven": "thin"}
 
 
-def words_of(study: Study, language: str, row: Mapping[str, Any]) -> dict[str, str]:
-    """Collect a row's labels in a language: outcome, exposure, moderator, noun, nouns."""
-    one, many = study.entity.noun.get(language, (study.entity.name, study.entity.name))
-    return {
-        "outcome": _label(study, language, row["outcome"]),
-        "exposure": _label(study, language, row["exposure"]),
-        "moderator": _label(study, language, row["moderator"]) if row["moderator"] else "",
-        "noun": one,
-        "nouns": many,
+def words_of(
+    study: Study, language: str, row: Mapping[str, Any], *, internal: bool = False
+) -> dict[str, str]:
+    """Collect a row's labels in a language: outcome, exposure, moderator, noun, nouns.
+
+    Raises
+    ------
+    StudyError
+        Where the study lacks one in the language; on ``internal`` pages in English the
+        name of the variable stands instead.
+    """
+    one, many = nouns_of(study, language, internal=internal)
+    labels = {
+        key: label_of(study, language, row[key], internal=internal) if row[key] else ""
+        for key in ("outcome", "exposure", "moderator")
     }
+    return {**labels, "noun": one, "nouns": many}
+
+
+def name_case(study: Study, language: str, case: str) -> str:
+    """Name a case in a language: its country and sector."""
+    return join(language, names_of_case(study, language, case), "comma")
 
 
 def label_row(study: Study, language: str, exhibit: Exhibit, row: Mapping[str, Any]) -> str:
@@ -46,14 +61,14 @@ def label_row(study: Study, language: str, exhibit: Exhibit, row: Mapping[str, A
     differs = {name: exhibit.data[name].nunique() > 1 for name in ("case", "exposure", "design")}
     parts = []
     if differs["case"]:
-        parts.append(_case_label(study, language, row["case"]))
+        parts.append(name_case(study, language, row["case"]))
     if differs["exposure"] or exhibit.specification["kind"] == "findings":
         parts.append(words["exposure"])
     if words["moderator"]:
         parts.append(say(language, "table.moderator", **words))
     if differs["design"]:
         parts.append(say(language, f"design.{row['design']}", **words))
-    return capitalise(", ".join(parts or [words["exposure"]]))
+    return capitalise(join(language, parts or [words["exposure"]], "comma"))
 
 
 def describe(study: Study, language: str, exhibit: Exhibit) -> str:
@@ -71,7 +86,7 @@ def describe(study: Study, language: str, exhibit: Exhibit) -> str:
         kind = _ALT.get(row["direction"], "told")
         label = label_row(study, language, exhibit, row)
         told.append(say(language, f"alt.{kind}", label=label, estimate=estimate, interval=interval))
-    return " ".join(told)
+    return join(language, told, "sentence")
 
 
 def tabulate(
@@ -95,16 +110,16 @@ def tabulate(
 def entitle_cells(study: Study, language: str, exhibit: Exhibit) -> str:
     """Say in a caption what a table of cells shows, and what it is cut by."""
     what = _head_of_cells(study, language, exhibit)
-    by = [_label(study, language, name) for name in exhibit.specification["by"]]
+    by = [label_of(study, language, name) for name in exhibit.specification["by"]]
     if not by:
         return what
-    return say(language, "cells.caption", what=what, by=", ".join(by))
+    return say(language, "cells.caption", what=what, by=join(language, by, "comma"))
 
 
 def note_cells(language: str, exhibit: Exhibit) -> str:
     """Say under a table of cells what was withheld or rounded."""
     told = [s for s in ("suppressed", "rounded") if (exhibit.data["status"] == s).any()]
-    return " ".join(say(language, f"cells.note_{status}") for status in told)
+    return join(language, [say(language, f"cells.note_{s}") for s in told], "sentence")
 
 
 def say_findings(findings: tuple[Finding, ...], study: Study, language: str = "en") -> pd.DataFrame:
@@ -124,15 +139,6 @@ def say_findings(findings: tuple[Finding, ...], study: Study, language: str = "e
     return pd.DataFrame(rows, columns=["claim", "sentence", "certainty"]).set_index("claim")
 
 
-def _label(study: Study, language: str, name: str) -> str:
-    return study.variable(name).label.get(language, name.replace("_", " "))
-
-
-def _case_label(study: Study, language: str, case: str) -> str:
-    found = next((c for c in study.cases if c.id == case), None)
-    return found.label.get(language, case) if found else case
-
-
 def _tabulate_cells(
     study: Study, language: str, exhibit: Exhibit
 ) -> tuple[list[str], list[list[tuple[str, str]]]]:
@@ -140,13 +146,13 @@ def _tabulate_cells(
     several = exhibit.data["case"].nunique() > 1
     counted = asked["statistic"] == "count"
     places = [say(language, "table.place")] if several or not asked["by"] else []
-    heads = [capitalise(_label(study, language, name)) for name in asked["by"]]
-    nouns = capitalise(_nouns(study, language)[1])
+    heads = [capitalise(label_of(study, language, name)) for name in asked["by"]]
+    nouns = capitalise(nouns_of(study, language)[1])
     amounts = [_head_of_cells(study, language, exhibit)]
     amounts += [] if counted else [say(language, "table.entities", nouns=nouns)]
     body = []
     for row in exhibit.rows:
-        labels = [_case_label(study, language, row["case"])] if places else []
+        labels = [name_case(study, language, row["case"])] if places else []
         labels += [_place_label(study, language, exhibit, name, row[name]) for name in asked["by"]]
         numbers = [_amount_of_cell(language, asked, row)]
         numbers += [] if counted else [_count_of_cell(language, row)]
@@ -155,16 +161,12 @@ def _tabulate_cells(
     return [*places, *heads, *amounts], body
 
 
-def _nouns(study: Study, language: str) -> tuple[str, str]:
-    return study.entity.noun.get(language, (study.entity.name, study.entity.name))
-
-
 def _head_of_cells(study: Study, language: str, exhibit: Exhibit) -> str:
     asked = exhibit.specification
     percent = asked["percent"]
     told = {
-        "value": _label(study, language, asked["value"]),
-        "nouns": _nouns(study, language)[1],
+        "value": label_of(study, language, asked["value"]),
+        "nouns": nouns_of(study, language)[1],
         "percent": "" if percent is None else format_number(language, percent, decimals=0),
         "unit": name_unit(language, "percent" if _is_share(asked) else asked["unit"]),
     }
@@ -196,7 +198,7 @@ def _place_label(study: Study, language: str, exhibit: Exhibit, name: str, label
     asked = exhibit.specification
     bases = asked.get("merged", {}).get(name, {}).get(label, [label])
     if len(bases) > 1 and study.variable(name).role == "time":
-        return f"{bases[0]}\N{EN DASH}{bases[-1]}"
+        return format_period(language, bases[0], bases[-1])
     if len(bases) > 1 and name in asked["bands"]:
         return _place_label(
             study, language, exhibit, name,
@@ -206,6 +208,8 @@ def _place_label(study: Study, language: str, exhibit: Exhibit, name: str, label
         return " / ".join(say(language, f"cells.{_YES[base]}") for base in bases)
     if name in asked["bands"]:
         return _band_label(language, label)
+    if study.variable(name).role == "time":
+        return " / ".join(format_plain(language, base) for base in bases)
     return " / ".join(bases)
 
 
@@ -270,7 +274,8 @@ def _tabulate_cases(
         words = {k: capitalise(v) for k, v in words_of(study, language, first).items()}
         words["outcome"] = words_of(study, language, first)["outcome"]
         unit = name_unit(language, first["unit"])
-        heads.append(f"{say(language, 'table.claim', **words)} ({unit})")
+        claimed = say(language, "table.claim", **words)
+        heads.append(say(language, "table.with_unit", text=claimed, unit=unit))
     nouns = capitalise(words_of(study, language, exhibit.rows[0])["nouns"])
     head = [say(language, "table.place"), say(language, "table.entities", nouns=nouns), *heads]
     body = []
@@ -279,7 +284,7 @@ def _tabulate_cases(
         cells = [_cell(language, told[claim]) for claim in claims]
         least = min(row["n_entities"] for row in told.values())
         count = format_number(language, least, decimals=0)
-        body.append([(_case_label(study, language, case), ""), (count, ""), *cells])
+        body.append([(name_case(study, language, case), ""), (count, ""), *cells])
     return head, body
 
 
@@ -289,4 +294,4 @@ def _cell(language: str, row: Mapping[str, Any]) -> tuple[str, str]:
     decimals = shown_decimals(row)
     estimate = format_number(language, row["estimate"], decimals=decimals)
     interval = format_interval(language, row["conf_low"], row["conf_high"], decimals=decimals)
-    return f"{estimate} ({interval})", row["direction"]
+    return say(language, "table.cell", estimate=estimate, interval=interval), row["direction"]

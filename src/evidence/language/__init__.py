@@ -7,25 +7,29 @@ here knows a study: callers pass labels and numbers.
 
 from __future__ import annotations
 
-from evidence.language.catalogue import LOCALES, capitalise, messages, say
+from evidence.language.catalogue import LANGUAGES, LOCALES, capitalise, join, messages, say
+from evidence.language.glossary import Term, read_glossary
 from evidence.language.linter import (
     STRENGTHS,
     Flaw,
-    Strength,
     list_flaws,
     list_numbers,
     refuse,
     strength_of,
     weakest,
 )
+from evidence.language.lists import Strength
 from evidence.language.numbers import (
     format_amount,
     format_interval,
     format_number,
+    format_period,
+    format_plain,
     name_unit,
     shown_decimals,
 )
 from evidence.language.prose import check_prose, fill
+from evidence.language.review import INTERNAL, hash_messages, is_reviewed, list_unreviewed
 from evidence.language.territories import find_region, find_territory, suggest_territory
 from evidence.language.wording import (
     FIELDS,
@@ -37,10 +41,13 @@ from evidence.language.wording import (
 
 __all__ = [
     "FIELDS",
+    "INTERNAL",
+    "LANGUAGES",
     "LOCALES",
     "STRENGTHS",
     "Flaw",
     "Strength",
+    "Term",
     "capitalise",
     "check_prose",
     "fill",
@@ -51,10 +58,17 @@ __all__ = [
     "format_day",
     "format_interval",
     "format_number",
+    "format_period",
+    "format_plain",
+    "hash_messages",
+    "is_reviewed",
+    "join",
     "list_flaws",
     "list_numbers",
+    "list_unreviewed",
     "messages",
     "name_unit",
+    "read_glossary",
     "refuse",
     "say",
     "shown_decimals",

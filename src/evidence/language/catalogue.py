@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
@@ -11,6 +13,8 @@ from babel.messages.pofile import read_po
 from evidence.errors import LanguageError
 
 LOCALES = Path(__file__).parents[1] / "locales"
+LANGUAGES = ("en", "ja", "vi", "km", "bn")
+"""The languages of briefs, in the order in which they are listed."""
 
 
 def say(language: str, message: str, **values: str) -> str:
@@ -21,7 +25,7 @@ def say(language: str, message: str, **values: str) -> str:
     LanguageError
         Where the catalogue lacks the message, or a value is missing.
     """
-    found = _catalogue(language).get(message)
+    found = load_catalogue(language).get(message)
     if found is None or not found.string:
         raise LanguageError(
             f"locales/{language}.po",
@@ -42,7 +46,18 @@ def say(language: str, message: str, **values: str) -> str:
 
 def messages(language: str) -> dict[str, str]:
     """List the catalogue: message → text."""
-    return {str(m.id): str(m.string) for m in _catalogue(language) if m.id}
+    return {str(m.id): str(m.string) for m in load_catalogue(language) if m.id}
+
+
+def join(
+    language: str, items: Iterable[str], kind: Literal["comma", "semicolon", "sentence"]
+) -> str:
+    """Join texts as the language does: with its comma, its semicolon, or sentence by sentence."""
+    found = [item for item in items if item]
+    text = found[0] if found else ""
+    for item in found[1:]:
+        text = say(language, f"list.{kind}", first=text, second=item)
+    return text
 
 
 def capitalise(text: str) -> str:
@@ -51,7 +66,14 @@ def capitalise(text: str) -> str:
 
 
 @functools.cache
-def _catalogue(language: str) -> Catalog:
+def load_catalogue(language: str) -> Catalog:
+    """Load the catalogue of a language with its comments.
+
+    Raises
+    ------
+    LanguageError
+        Where there is none.
+    """
     path = LOCALES / f"{language}.po"
     if not path.is_file():
         raise LanguageError(

@@ -16,22 +16,15 @@ The words are in ``locales/<language>.verbs.toml``.
 
 from __future__ import annotations
 
-import functools
 import html
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Literal
-
-from pydantic import Field
+from dataclasses import dataclass
 
 from evidence.errors import LanguageError
-from evidence.language.catalogue import LOCALES
-from evidence.language.prose import NUMBER_WORDS, PLACEHOLDER
-from evidence.toml import check_sections, read_toml, strict
-
-Strength = Literal["nothing", "association", "within", "adoption", "cause"]
+from evidence.language.lists import TRIED, Strength, compile_numbers, compile_words, load_lists
+from evidence.language.prose import PLACEHOLDER
 
 STRENGTHS: tuple[Strength, ...] = ("nothing", "association", "within", "adoption", "cause")
 """What a design may be worded as, weakest first; nothing is an interval across zero."""
@@ -48,14 +41,13 @@ _OF_DESIGNS: dict[str, Strength] = {
     "cutoff": "cause",
     "randomised": "cause",
 }
-_TRIED = ("never", "adoption", "within", "cause", "association")
 _FENCE = re.compile(r"^(```|~~~).*?^\1[^\n]*$", re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 _ADDRESS = re.compile(r"(?<=\])\([^)\s]*\)|<?https?://[^\s>)]+>?")
 _LINKED = re.compile(r"\[[^\]]*\]\((?:https?://|doi:)[^)\s]*\)")
-_ENDS = re.compile(r"(?<=[.!?;:])\s+|\n\s*\n|\n(?=\s*(?:[-*+>|#]|\d+[.)])\s)|(?<=\n)(?=#)")
-
-Patterns = Annotated[tuple[str, ...], Field(min_length=1)]
+_ENDS = re.compile(
+    r"(?<=[.!?;:])\s+|(?<=[\u3002\u17d4\u17d5\u0964])\s*|\n\s*\n|\n(?=\s*(?:[-*+>|#]|\d+[.)])\s)|(?<=\n)(?=#)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,33 +64,6 @@ class Flaw:
     needs: str
     earned: str
     remedy: str
-
-
-@strict
-class _Words:
-    never: Patterns
-    adoption: Patterns
-    within: Patterns
-    cause: Patterns
-    association: Patterns
-    permitted: Patterns
-    disclaimers: Patterns
-    clause_ends: Patterns
-
-
-@strict
-class _Numbers:
-    percent: Patterns
-    citations: Patterns
-
-
-@strict
-class _Verbs:
-    words: _Words
-    numbers: _Numbers
-    earned: dict[Strength, Patterns]
-    groups: dict[str, Patterns] = field(default_factory=dict)
-    spaced: bool = True
 
 
 def strength_of(design: str) -> Strength:
@@ -134,7 +99,7 @@ def list_flaws(
     LanguageError
         Where the language has no list of verbs.
     """
-    patterns = _compile(language)
+    patterns = compile_words(language)
     found = []
     for sentence in _sentences(text):
         named = [claim for claim, _ in PLACEHOLDER.findall(sentence) if claim in (claims or {})]
@@ -151,7 +116,7 @@ def list_numbers(language: str, text: str, place: str) -> tuple[Flaw, ...]:
     Passed over are code, placeholders, addresses, the text of links to published works,
     and the number behind a citation ("Table 14.2"). Whole numbers may stand.
     """
-    words = _load(language).numbers
+    words = load_lists(language).numbers
     plain = _LINKED.sub(" ", _strip_code(text))
     plain = PLACEHOLDER.sub(" ", _ADDRESS.sub(" ", plain))
     plain = _normalise(plain)
@@ -165,7 +130,7 @@ def list_numbers(language: str, text: str, place: str) -> tuple[Flaw, ...]:
     percent = "|".join(sorted(words.percent, key=len, reverse=True))
     typed = re.compile(
         rf"[%‰‱٪]|\d*[.,٫·]\d+|\d+(?:e[-+]?\d+)|[^\W\d_]?\u2044\d|"
-        rf"(?:\d|{NUMBER_WORDS.pattern})[\s-]*(?:{percent})(?!\w)",
+        rf"(?:\d|{compile_numbers(language).pattern})[\s-]*(?:{percent})(?!\w)",
         re.IGNORECASE,
     )
     return tuple(
@@ -202,9 +167,9 @@ def refuse(flaws: Iterable[Flaw]) -> None:
 def _flaws_of(language: str, texts: tuple[str, str], place: str, strength: Strength) -> list[Flaw]:
     """Find the unearned words of a sentence, each place once, strictest list first."""
     plain, bare = texts
-    verbs, patterns = _load(language), _compile(language)
+    verbs, patterns = load_lists(language), compile_words(language)
     found = []
-    for needs in _TRIED:
+    for needs in TRIED:
         for match in patterns[needs].finditer(bare):
             if needs == "never" or STRENGTHS.index(needs) > STRENGTHS.index(strength):
                 remedy = f"Write instead, for this design: {' | '.join(verbs.earned[strength])}."
@@ -250,37 +215,3 @@ def _normalise(text: str) -> str:
 def _around(text: str, match: re.Match[str]) -> str:
     start = max(0, match.start() - 30)
     return " ".join(text[start : match.end() + 30].split())
-
-
-@functools.cache
-def _load(language: str) -> _Verbs:
-    path = LOCALES / f"{language}.verbs.toml"
-    if not path.is_file():
-        raise LanguageError(
-            f"locales/{path.name}",
-            seen="no list of verbs",
-            expected="one for every language of a brief",
-            do="Translate locales/en.verbs.toml; nothing falls back to another language.",
-        )
-    raw = read_toml(path, LanguageError)
-    return check_sections(_Verbs, raw, LanguageError, where=path.name, guide="en.verbs.toml")
-
-
-@functools.cache
-def _compile(language: str) -> dict[str, re.Pattern[str]]:
-    """Join each list into a pattern, bounded by words where the language has spaces."""
-    verbs = _load(language)
-    compiled = {}
-    for name in (*_TRIED, "permitted", "disclaimers", "clause_ends"):
-        parts = [_fill_groups(part, verbs.groups) for part in getattr(verbs.words, name)]
-        bounded = [rf"(?<!\w)(?:{part})(?!\w)" if verbs.spaced and part[:1] != "[" else part
-                   for part in parts]  # fmt: skip
-        compiled[name] = re.compile("|".join(f"(?:{part})" for part in bounded), re.IGNORECASE)
-    return compiled
-
-
-def _fill_groups(pattern: str, groups: Mapping[str, Patterns]) -> str:
-    """Put the words of each group where a pattern names it, as in ``<outcome> depends on``."""
-    for name, words in groups.items():
-        pattern = pattern.replace(f"<{name}>", f"(?:{'|'.join(words)})")
-    return pattern

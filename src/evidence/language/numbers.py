@@ -1,25 +1,77 @@
-"""Numbers in a language: digits, units, and how many decimals are shown."""
+"""Numbers in a language: digits, groups, units, and how many decimals are shown.
+
+How a language writes numbers is in ``locales/numbers.toml``. Babel is not asked: it never
+emits Khmer or Bangla digits, and CLDR would swap the separators of Khmer.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from babel.numbers import format_decimal
+from pydantic import Field
 
-from evidence.language.catalogue import say
+from evidence.errors import LanguageError
+from evidence.language.catalogue import LOCALES, say
+from evidence.toml import check_sections, read_toml, strict
 
 _MOST_DECIMALS = 6
+_ASCII = "0123456789"
+
+
+@strict
+class Numerals:
+    """How a language writes numbers.
+
+    ``groups`` are lengths of groups of digits from the right; the last one repeats.
+    """
+
+    digits: Annotated[str, Field(min_length=10, max_length=10)]
+    decimal: Annotated[str, Field(min_length=1, max_length=1)]
+    group: Annotated[str, Field(min_length=1, max_length=1)]
+    groups: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)]
+
+
+def numerals_of(language: str) -> Numerals:
+    """Tell how a language writes numbers.
+
+    Raises
+    ------
+    LanguageError
+        Where ``locales/numbers.toml`` does not say.
+    """
+    known = _load()
+    if language not in known:
+        raise LanguageError(
+            "locales/numbers.toml",
+            seen=f"nothing on '{language}'",
+            expected=f"one of {', '.join(known)}",
+            do=f"Add [{language}] with digits, decimal, group and groups.",
+        )
+    return known[language]
 
 
 def format_number(language: str, value: float, *, decimals: int = 1, signed: bool = False) -> str:
     """Format a number with the language's digits, groups and a true minus sign."""
-    pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
-    text: str = format_decimal(abs(round(value, decimals)), format=pattern, locale=language)
-    if round(value, decimals) < 0:
-        return "\N{MINUS SIGN}" + text
-    return "+" + text if signed and round(value, decimals) > 0 else text
+    style = numerals_of(language)
+    rounded = round(float(value), decimals)
+    whole, _, part = f"{abs(rounded):.{decimals}f}".partition(".")
+    text = style.group.join(_group(whole, style.groups)) + (style.decimal + part if part else "")
+    sign = "\N{MINUS SIGN}" if rounded < 0 else "+" if signed and rounded > 0 else ""
+    return sign + text.translate(_digits(style))
+
+
+def format_plain(language: str, number: int | str) -> str:
+    """Write what is numbered and not counted, without groups: a year, an edition, a day."""
+    return str(number).translate(_digits(numerals_of(language)))
+
+
+def format_period(language: str, first: int | str, last: int | str) -> str:
+    """Write a span of years, or a single one, kept on one line."""
+    ends = [format_plain(language, end) for end in (first, last)]
+    return ends[0] if ends[0] == ends[1] else "\u2060\u2013\u2060".join(ends)
 
 
 def format_amount(language: str, value: float, unit: str, *, decimals: int = 1) -> str:
@@ -62,3 +114,27 @@ def decimals_of(size: float) -> int:
 def unit_key(unit: str) -> str:
     """Name the messages of a unit."""
     return unit.replace(" ", "_") if unit in {"percent", "percentage points"} else "other"
+
+
+def _group(digits: str, groups: tuple[int, ...]) -> list[str]:
+    """Cut digits into groups from the right."""
+    found, sizes = [], list(groups)
+    while digits:
+        size = sizes.pop(0) if len(sizes) > 1 else sizes[0]
+        found.append(digits[-size:])
+        digits = digits[:-size]
+    return found[::-1]
+
+
+def _digits(style: Numerals) -> dict[int, str]:
+    return {ord(plain): own for plain, own in zip(_ASCII, style.digits, strict=True)}
+
+
+@functools.cache
+def _load() -> dict[str, Numerals]:
+    path = LOCALES / "numbers.toml"
+    raw = read_toml(path, LanguageError)
+    return {
+        language: check_sections(Numerals, section, LanguageError, where=f"{path.name}: {language}")
+        for language, section in raw.items()
+    }

@@ -7,22 +7,9 @@ import unicodedata
 from collections.abc import Mapping
 
 from evidence.errors import LanguageError
+from evidence.language.lists import compile_numbers, load_lists
 
 PLACEHOLDER = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)\.([a-z_]+)\s*\}\}")
-_UNITS = "one|two|three|four|five|six|seven|eight|nine"
-_TEENS = "ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen"
-_TENS = "(?:twen|thir|for|fif|six|seven|eigh|nine)ty"
-_LARGE = "hundred|thousand|lakh|crore|dozen|(?:[mbtr]|quadr)illion"
-_PARTS = "third|quarter|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|teenth"
-_COUNT = f"(?:{_UNITS}|{_TEENS}|{_TENS}|{_LARGE})"
-NUMBER_WORDS = re.compile(
-    rf"\b(?:(?:{_COUNT})(?:[- ]?(?:{_COUNT}|{_PARTS}))*(?:s|th|ths|fold|some)?|"
-    rf"(?:{_PARTS})s?|(?:twen|thir|for|fif|six|seven|eigh|nine)tieths?|"
-    r"zero|nil|half|halves|halved?|halving|halfway|once|twice|thrice|manyfold|threescore|"
-    r"couples?|pairs?|(?:doub|trip|treb|quadrup|quintup|sextup|septup|octup)"
-    r"l(?:e[ds]?|ing|y))\b",
-    re.IGNORECASE,
-)
 _ROMAN = re.compile(
     r"\b(?=[IVXLCDM]{2,}\b)M*(?:C[MD]|D?C{0,3})(?:X[CL]|L?X{0,3})(?:I[XV]|V?I{0,3})\b"
 )
@@ -55,21 +42,21 @@ def fill(text: str, fields: Mapping[str, Mapping[str, str]], where: str) -> str:
     return PLACEHOLDER.sub(value, text)
 
 
-def check_prose(text: str, where: str, *, placeholders: bool = True) -> None:
+def check_prose(language: str, text: str, where: str, *, placeholders: bool = True) -> None:
     """Check that prose types no number: every number comes from a placeholder.
 
-    Digits and numerals of every script, fractions, per cent signs, English number words
-    (joined, hyphenated, spaced or with invisible characters), Roman numerals and words of
-    mixed scripts are refused; so are braces that are no placeholder, and every placeholder
-    where ``placeholders`` is false.
+    Digits and numerals of every script, fractions, per cent signs, the number words of the
+    language (joined, hyphenated, spaced or with invisible characters), Roman numerals and
+    words of mixed scripts are refused; so are braces that are no placeholder, and every
+    placeholder where ``placeholders`` is false.
 
     Raises
     ------
     LanguageError
-        Naming the place and the number.
+        Naming the place and the number, or where the language has no list of number words.
     """
     bare = PLACEHOLDER.sub(" ", text) if placeholders else text
-    seen = _typed_number(bare)
+    seen = _typed_number(language, bare)
     if seen is not None:
         raise LanguageError(
             where,
@@ -83,24 +70,32 @@ def check_prose(text: str, where: str, *, placeholders: bool = True) -> None:
         )
 
 
-def _typed_number(text: str) -> str | None:
+def _typed_number(language: str, text: str) -> str | None:
     """Find what a reader would take for a number, however it is spelt."""
-    for character in text:
-        numeric = unicodedata.numeric(character, None) is not None
-        if numeric or character in _SIGNS or unicodedata.category(character)[0] == "N":
-            return character
+    ideographs = load_lists(language).numbers.ideographs
+    sign = next((c for c in text if _counts(c, ideographs=ideographs)), None)
+    if sign is not None:
+        return sign
     plain = unicodedata.normalize("NFKC", text)
     plain = "".join(c for c in plain if unicodedata.category(c) != "Cf").replace("_", " ")
     if "%" in plain:
         return "%"
     joined = _SPACED.sub(lambda match: match.group().replace(" ", ""), plain)
     for candidate in (plain, joined):
-        for pattern in (NUMBER_WORDS, _ROMAN):
+        for pattern in (compile_numbers(language), _ROMAN):
             match = pattern.search(candidate)
             if match is not None:
                 return match.group()
     mixed = next((word for word in plain.split() if _mixes_scripts(word)), None)
     return mixed or ("{" if "{" in plain or "}" in plain else None)
+
+
+def _counts(character: str, *, ideographs: bool) -> bool:
+    """Tell a sign that counts; ideographs are left to the language's words where it writes them."""
+    kind = unicodedata.category(character)
+    if kind == "Lo" and ideographs:
+        return False
+    return kind[0] == "N" or character in _SIGNS or unicodedata.numeric(character, None) is not None
 
 
 def _mixes_scripts(word: str) -> bool:

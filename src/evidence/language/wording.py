@@ -8,12 +8,13 @@ from typing import Any
 
 from babel.dates import format_date
 
-from evidence.language.catalogue import capitalise, say
+from evidence.language.catalogue import capitalise, join, say
 from evidence.language.numbers import (
     decimals_of,
     format_amount,
     format_interval,
     format_number,
+    format_plain,
     shown_decimals,
     unit_key,
 )
@@ -44,7 +45,7 @@ def word_finding(
     message = f"{part}.{entry['wording']}.{entry['direction']}.{entry['contrast']}"
     told = capitalise(say(language, message, **values))
     items = _word_items(language, entry, words) if part == "sentence" else ""
-    return f"{told} {items}".rstrip()
+    return join(language, [told, items], "sentence")
 
 
 def _word_items(language: str, entry: Mapping[str, Any], words: Mapping[str, str]) -> str:
@@ -87,15 +88,16 @@ def format_day(language: str, day: str) -> str:
     """Format a day (ISO 8601) as the language writes dates in full; empty stays empty."""
     if not day:
         return ""
-    return format_date(date.fromisoformat(day), "long", locale=_DATED.get(language, language))
+    style = _DATED.get(language, language)
+    return format_plain(language, format_date(date.fromisoformat(day), "long", locale=style))
 
 
 def finding_fields(language: str, entry: Mapping[str, Any]) -> dict[str, str]:
     """Format every number of a finding: what a placeholder may ask for."""
     fields = {
         "conf_level": format_number(language, 100 * entry["conf_level"], decimals=0),
-        "first_period": str(entry["first_period"]),
-        "last_period": str(entry["last_period"]),
+        "first_period": format_plain(language, entry["first_period"]),
+        "last_period": format_plain(language, entry["last_period"]),
     }
     for name in ("nobs", "n_entities", "n_clusters", "n_periods", "n_cases", "n_decrease",
                  "n_increase", "n_unclear"):  # fmt: skip

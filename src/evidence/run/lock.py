@@ -72,8 +72,9 @@ def lock_study(study: Study, *, amend: str = "", today: date | None = None) -> P
 
 def _check_reason(study: Study, reason: str) -> None:
     place = f"{lock_path(study).name}: amendment"
-    check_prose(reason, place, placeholders=False)
-    refuse(list_flaws(study.brief.languages[0], reason, place, "association"))
+    language = study.brief.languages[0]
+    check_prose(language, reason, place, placeholders=False)
+    refuse(list_flaws(language, reason, place, "association"))
 
 
 def fingerprint_source(study: Study, source: str) -> str:

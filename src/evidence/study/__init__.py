@@ -44,6 +44,7 @@ from evidence.study.sections import (
     Variable,
     Waiver,
 )
+from evidence.study.words import label_of, names_of_case, nouns_of, question_of
 
 __all__ = [
     "LEVELS",
@@ -71,14 +72,18 @@ __all__ = [
     "find_root",
     "hash_words",
     "is_planned",
+    "label_of",
     "list_deviations",
     "list_slugs",
     "load_study",
     "lock_path",
     "make_lock",
     "must_reopen",
+    "names_of_case",
+    "nouns_of",
     "parse_condition",
     "plan_of",
+    "question_of",
     "read_advice",
     "read_lock",
     "select_case",

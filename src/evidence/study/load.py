@@ -15,6 +15,7 @@ from evidence.packs import Country, Sector, load_country, load_sector
 from evidence.study.noun import Case, Study
 from evidence.study.references import check_references
 from evidence.study.sections import StudyFile
+from evidence.study.words import check_words
 from evidence.toml import check_sections, nearest, read_toml
 
 PARAMETERS = ("study", "output", "seed")
@@ -79,6 +80,7 @@ def load_study(study: str | Path) -> Study:
         panel=file.panel,
     )
     check_references(loaded)
+    check_words(loaded)
     return loaded
 
 
@@ -161,7 +163,7 @@ def _expand_cases(
                 do="Remove the second one.",
             )
     if not lists:
-        return (Case("all", {}, {}),), (), []
+        return (Case("all", {}, ()),), (), []
     packs = {
         (key, value): _load_pack(key, value, root, path)
         for key, values in lists.items()
@@ -175,10 +177,8 @@ def _expand_cases(
         if sectors is not None and named.get("sector") not in {None, *sectors}:
             left_out.append("-".join(values))
             continue
-        names = [packs[item].name for item in named.items()]
-        shared = set.intersection(*(set(name) for name in names))
-        label = {code: ", ".join(name[code] for name in names) for code in sorted(shared)}
-        cases.append(Case("-".join(values), named, label))
+        names = tuple(packs[item].name for item in named.items())
+        cases.append(Case("-".join(values), named, names))
     if not cases:
         raise StudyError(
             f"{path.name}: [cases]",

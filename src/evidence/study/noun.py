@@ -22,11 +22,14 @@ from evidence.toml import nearest
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One combination of the study's ``[cases]``; ``all`` where there are none."""
+    """One combination of the study's ``[cases]``; ``all`` where there are none.
+
+    ``names`` are those of the packs that it combines, in the order of ``values``.
+    """
 
     id: str
     values: dict[str, str]
-    label: Words
+    names: tuple[Words, ...]
 
 
 @dataclass(frozen=True, slots=True)

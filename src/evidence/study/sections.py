@@ -14,6 +14,7 @@ LEVELS = ("worker", "line", "factory-cycle", "factory", "buyer", "sector", "coun
 """Levels of variation, finest first."""
 
 Audience = Literal["government", "workers", "employers", "buyers", "public"]
+Language = Literal["en", "ja", "vi", "km", "bn"]
 Level = Literal["worker", "line", "factory-cycle", "factory", "buyer", "sector", "country"]
 
 
@@ -192,18 +193,25 @@ class Disclosure:
 
 @strict
 class Prose:
-    """What the author writes in one language; numbers only as placeholders."""
+    """What the author writes in one language; numbers only as placeholders.
+
+    ``question`` is for languages other than the first, in which ``study.question`` stands.
+    """
 
     title: str = ""
+    question: str = ""
     background: str = ""
     limits: tuple[str, ...] = ()
 
 
 @strict
 class Brief:
-    """Who reads the brief, in which language."""
+    """Who reads the brief, in which language.
 
-    languages: Annotated[tuple[Literal["en"], ...], Field(min_length=1)] = ("en",)
+    Title and question of ``[study]`` are in the first of the languages.
+    """
+
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ("en",)
     audiences: tuple[Audience, ...] = ("government",)
     text: dict[str, Prose] = field(default_factory=dict)
 
