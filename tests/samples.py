@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -25,7 +26,7 @@ COPIED = (
     "data/laws",
 )
 
-Value = str | int | list[str] | Mapping[str, int]
+Value = str | int | list[str] | Mapping[str, Any]
 Section = Mapping[str, Value]
 
 
@@ -63,6 +64,14 @@ def specify(name: str, estimator: str, exposure: str | list[str], **more: Value)
     return {**base, "exposure": exposure, **more}
 
 
+def _worded(variable: Section) -> Section:
+    """Give a variable the words that a brief in English needs, where it has none."""
+    name = str(variable["name"])
+    if variable["role"] == "entity":
+        return {"noun": {"en": [name, f"{name}s"]}, **variable}
+    return {"label": {"en": name}, **variable}
+
+
 def write_study(
     root: Path, variables: Iterable[Section], specifications: Iterable[Section]
 ) -> Study:
@@ -79,7 +88,7 @@ def write_study(
         "schema_version = 1",
         _table("[study]", {"slug": "sample", "title": "Sample", "question": "Does x move y?"}),
         _table("[data]", {"sources": ["sample"]}),
-        *(_table("[[variables]]", variable) for variable in variables),
+        *(_table("[[variables]]", _worded(variable)) for variable in variables),
         *(_table("[[specifications]]", spec) for spec in specs),
         _table("[[claims]]", claim),
     ]

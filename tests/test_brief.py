@@ -13,7 +13,7 @@ from evidence.brief import check_text, write_brief
 from evidence.brief.blocks import list_texts
 from evidence.brief.exporter import BriefExporter
 from evidence.brief.model import compose
-from evidence.brief.sources import _name_points
+from evidence.brief.names import name_points
 from evidence.disclosure import clear
 from evidence.errors import BriefError, DisclosureError, EvidenceError, LanguageError
 from evidence.language import finding_fields, format_number, shown_decimals
@@ -134,7 +134,7 @@ def test_items_left_out_read_as_the_points_they_belong_to(fresh_project: Path) -
     study = load_study(fresh_project / "notebooks/studies/value_chains.toml")
     items = ["critical_khm_14_evacuation_drills", "critical_khm_15_exits_unlocked",
              "dialogue_and_disputes.4711.2"]  # fmt: skip
-    assert _name_points(study, items) == ["emergency preparedness", "dialogue and disputes"]
+    assert name_points(study, "en", items) == ["emergency preparedness", "dialogue and disputes"]
 
 
 def test_a_refusal_is_a_key_message(plants_page: str) -> None:

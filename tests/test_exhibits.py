@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from evidence.errors import ExhibitError
+from evidence.errors import ExhibitError, StudyError
 from evidence.exhibits import (
     COLUMNS,
     Exhibit,
@@ -99,12 +99,14 @@ def test_a_table_of_places_has_a_row_a_place_and_a_column_a_claim(
     assert body[-1][0][0] == "Viet Nam, electronics"
 
 
-def test_words_fall_back_to_the_variable_name_without_underscores(plants: Study) -> None:
-    words = words_of(
-        plants, "xx", {"outcome": "log_scrap", "exposure": "lag1_grant", "moderator": ""}
-    )
-    assert words["outcome"] == "log scrap"
-    assert words["nouns"] == "plant"
+def test_words_never_fall_back_but_in_the_house_and_in_english(plants: Study) -> None:
+    row = {"outcome": "log_scrap", "exposure": "d88", "moderator": ""}
+    inside = words_of(plants, "en", row, internal=True)
+    assert (inside["outcome"], inside["exposure"]) == ("the scrap rate", "d88")
+    with pytest.raises(StudyError, match=r"plants\.toml: variables 'd88': no label\.en"):
+        words_of(plants, "en", row)
+    with pytest.raises(StudyError, match=r"no noun\.xx"):
+        words_of(plants, "xx", row, internal=True)
 
 
 def test_a_table_is_not_drawn(plants: Study, plants_neck: Neck) -> None:

@@ -336,8 +336,9 @@ def test_an_outcome_is_told_by_what_it_counts_against_which_law_on_which_items()
         "The non-compliance rate counts the share of a factory's questions that have a finding, "
         "by the law of the day, on all questions."
     )
+    told_by = {"items": "common", "day": "2018-06-01"}
     fixed = told | {"counted": "on_point", "part": "paid_leave", "law": "fixed"}
-    assert word_definition("en", fixed | {"items": "common", "day": "2018-06-01"}, words) == (
+    assert word_definition("en", fixed | told_by, words | {"part": "paid leave"}) == (
         "The non-compliance rate counts whether a factory has a finding on paid leave, by the law "
         "in force on 1 June 2018 throughout, on the questions asked in every version and mode."
     )

@@ -22,6 +22,7 @@ from evidence.language import (
     capitalise,
     fill,
     finding_fields,
+    join,
     refuse,
     say,
     word_finding,
@@ -222,4 +223,4 @@ def _certainty(cleared: Cleared, language: str) -> str:
     untold = finding["grade"]["label"] == "cannot tell"
     alone = "brief.certainty_untold" if untold else "brief.certainty_line"
     message = "brief.certainty_cases" if cases else alone
-    return say(language, message, grade=label, reasons="; ".join(reasons))
+    return say(language, message, grade=label, reasons=join(language, reasons, "semicolon"))

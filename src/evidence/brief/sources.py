@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from importlib.metadata import version
 
+from evidence.brief.names import name_part, name_points
 from evidence.disclosure import Cleared
 from evidence.exhibits import words_of
-from evidence.language import format_number, format_plain, say, word_definition
-from evidence.packs import load_questionnaire
-from evidence.sources import load_record
-from evidence.study import Study, read_lock
+from evidence.language import format_number, format_plain, join, say, word_definition
+from evidence.study import read_lock
 
 _MOST_HASHES = 3
 
@@ -25,7 +24,7 @@ def tell_source(cleared: Cleared, language: str) -> list[str]:
     lines = [word_source(cleared, language, everything), *_definitions(cleared, language)]
     left_out = neck.protected["items_left_out"]
     if left_out:
-        points = ", ".join(_name_points(study, left_out))
+        points = join(language, name_points(study, language, left_out), "comma")
         lines.append(say(language, "brief.left_out", items=points))
     digest = hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()[:12]
     shown = ", ".join(sorted(hashes)) if len(hashes) <= _MOST_HASHES else digest
@@ -48,7 +47,7 @@ def word_source(cleared: Cleared, language: str, ids: list[str]) -> str:
     return say(
         language,
         "brief.source_line",
-        citation="; ".join(cleared.neck.protected["citations"].values()),
+        citation=join(language, cleared.neck.protected["citations"].values(), "semicolon"),
         nobs=format_number(language, sum(e["nobs"] for e in largest.values()), decimals=0),
         n_entities=format_number(
             language, sum(e["n_entities"] for e in largest.values()), decimals=0
@@ -62,20 +61,15 @@ def word_source(cleared: Cleared, language: str, ids: list[str]) -> str:
 def _definitions(cleared: Cleared, language: str) -> list[str]:
     """Say once of each compliance outcome how it is counted."""
     told = [e for e in cleared.neck.findings if e["kind"] == "finding" and e["definition"]]
-    words = [words_of(cleared.study, language, entry) for entry in told]
+    study = cleared.study
+    words = [
+        {
+            **words_of(study, language, entry),
+            "part": name_part(study, language, entry["definition"]),
+        }
+        for entry in told
+    ]
     lines = [
         word_definition(language, e["definition"], w) for e, w in zip(told, words, strict=True)
     ]
     return list(dict.fromkeys(lines))
-
-
-def _name_points(study: Study, items: list[str]) -> list[str]:
-    """Name the points that items belong to: told by the crosswalk, else by their name."""
-    packs = {load_record(study.root, source).questionnaire for source in study.data.sources}
-    owner = {
-        question.id: question.point
-        for pack in sorted(packs - {""})
-        for question in load_questionnaire(study.root, pack).questions
-    }
-    points = (owner.get(item, item.partition(".")[0]) for item in items)
-    return [point.replace("_", " ") for point in dict.fromkeys(points)]

@@ -69,10 +69,9 @@ def word_definition(language: str, definition: Mapping[str, str], words: Mapping
     definition : mapping
         ``counted, part, law, items, day``, as in ``findings.json``.
     words : mapping
-        ``outcome`` and ``noun`` in the language.
+        ``outcome``, ``noun`` and, where a part is counted, ``part`` in the language.
     """
-    part = definition["part"].replace("_", " ")
-    counted = say(language, f"definition.{definition['counted']}", part=part, **words)
+    counted = say(language, f"definition.{definition['counted']}", **words)
     law = "fixed_on" if definition["day"] else definition["law"]
     return say(
         language,
