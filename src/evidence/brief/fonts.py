@@ -200,9 +200,9 @@ def _base(family: str, language: str) -> frozenset[int]:
         return _codes(_LATIN_BASE)
     if family != list_families(language)[0]:
         return frozenset()
-    return (
-        covered(family) if family in _WHOLE else _codes(_JAPANESE_BASE + _NAVIGATION + _catalogue())
-    )
+    if family in _WHOLE:
+        return covered(family)
+    return _codes(_JAPANESE_BASE + _catalogue()) | _close(_NAVIGATION)
 
 
 def _catalogue() -> str:

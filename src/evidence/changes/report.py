@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from evidence.brief.fonts import embed_font, gather_text
+from evidence.brief.fonts import embed_fonts, gather_text
 from evidence.changes.kept import Kept, require_study
 from evidence.changes.noun import Change, Move
 from evidence.changes.page import compose_change, tell_change
@@ -125,7 +125,7 @@ def _render(model: dict[str, Any]) -> str:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
-    font = embed_font(gather_text(model))
-    css = (_TEMPLATES / "changes.css").read_text(encoding="utf-8").replace("FONT_ADDRESS", font)
+    rules = embed_fonts(gather_text(model), model["language"])
+    css = f"{rules}\n{(_TEMPLATES / 'changes.css').read_text(encoding='utf-8')}"
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     return environment.get_template("index.html.j2").render(c=model, css=css, css_hash=digest)

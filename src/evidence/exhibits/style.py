@@ -51,6 +51,8 @@ def style(language: str) -> dict[str, Any]:
         "axes.labelcolor": MUTED,
         "xtick.color": INK,
         "figure.dpi": 100,
+        # A label with two dollar signs is a label, not a formula.
+        "text.parse_math": False,
     }
 
 
