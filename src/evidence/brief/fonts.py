@@ -38,8 +38,13 @@ from evidence.language import LOCALES, messages
 
 _LANGUAGES = ("en", "ja", "vi", "km", "bn")
 _WHOLE = {KHMER, BENGALI}
-# What the bytes depend on besides file and characters; the number counts changes of ``_cut``.
-_RECIPE = "-".join(["1", *(f"{name}-{version(name)}" for name in ("fonttools", "brotli"))])
+# What the bytes depend on besides file and characters: this module and the tools it uses.
+_RECIPE = "-".join(
+    [
+        hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
+        *(f"{name}-{version(name)}" for name in ("fonttools", "brotli")),
+    ]
+)
 
 _NAVIGATION = "Tiếng Việt日本語ភាសាខ្មែរবাংলা"
 # Shaping asks for these without their standing in the text: U+17C1 is the left part that

@@ -156,7 +156,7 @@ def fix_weight(family: str, weight: int) -> Path:
     if not is_variable(family) or weight == 400:
         return path
     name = f"{path.stem.split('[')[0]}-{weight}.ttf"
-    key = f"{hash_font(family, weight)[:16]}-{fontTools.version}"
+    key = f"{hash_font(family, weight)[:16]}-{fontTools.version}-{_hash(Path(__file__))[:8]}"
     return remember(f"static/{key}/{name}", lambda: _instance(path, weight))
 
 
