@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from nbconvert.exporters.exporter import Exporter
 from nbconvert.exporters.templateexporter import TemplateExporter
 from traitlets import Unicode, default
 
@@ -15,6 +16,7 @@ from evidence.brief.checks import check_text
 from evidence.brief.fonts import embed_font
 from evidence.brief.imprint import DRAFT, Imprint, word_imprint, word_withdrawal
 from evidence.brief.model import compose
+from evidence.brief.pdf import typeset
 from evidence.disclosure import Cleared, Edition, clear, scan_bytes
 from evidence.errors import BriefError
 from evidence.language import capitalise, say
@@ -123,6 +125,41 @@ class BriefExporter(TemplateExporter):
         shared = {**(resources or {}), "brief": model, "css": css, "css_hash": digest}
         page, made = super().from_notebook_node(nbformat.v4.new_notebook(), shared)
         return page, made
+
+
+class BriefPdfExporter(Exporter):
+    """Export the brief of the run that a notebook belongs to as a PDF, a draft."""
+
+    export_from_notebook = "Policy brief (PDF)"
+    output_mimetype = "application/pdf"
+    language = Unicode(help="Language of the brief; empty is the study's first.").tag(config=True)
+    audience = Unicode(help="Reader of the brief; empty is the study's first.").tag(config=True)
+
+    @default("file_extension")
+    def _file_extension_default(self) -> str:
+        return ".pdf"
+
+    def from_notebook_node(
+        self, nb: Any, resources: Any = None, **kw: Any
+    ) -> tuple[bytes, dict[str, Any]]:
+        """Clear the notebook's neck and set the pages.
+
+        Raises
+        ------
+        BriefError
+            Where the notebook is no record of a run, or a text cannot be set.
+        RunError
+            Where an input or the result has changed since.
+        DisclosureError
+            Where the gate refuses.
+        """
+        folder = Path((resources or {}).get("metadata", {}).get("path") or ".")
+        cleared = _clear_notebook(nb, folder)
+        language = self.language or cleared.study.brief.languages[0]
+        model = {**compose(cleared, language, self.audience), **word_imprint(DRAFT, language)}
+        payload = typeset(model)
+        scan_bytes(payload, cleared, f"brief.{language}.pdf")
+        return payload, {**(resources or {}), "brief": model, "output_extension": ".pdf"}
 
 
 def _clear_notebook(notebook: Any, folder: Path) -> Cleared:

@@ -2,7 +2,8 @@
 
 A version is a language and an audience. The files of the study's first audience are
 ``brief.<language>.*``, those of the others ``brief.<audience>.<language>.*``; beside each
-page lies its card, ``*.json``.
+page lies its card, ``*.json``. Beside the first audience's files lie the version for technical
+readers, ``technical.<language>.pdf``, and the slides, ``slides.<language>.pdf``.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from typing import Any
 from evidence.brief.blocks import list_texts
 from evidence.brief.checks import check_text
 from evidence.brief.exporter import BriefExporter
-from evidence.brief.imprint import Imprint
+from evidence.brief.imprint import Imprint, word_imprint
 from evidence.brief.model import compose
+from evidence.brief.pdf import typeset
 from evidence.disclosure import (
     Cleared,
     Edition,
@@ -44,6 +46,7 @@ __all__ = [
 _CARD = ("slug", "language", "audience", "title", "question", "simulated", "messages", "grade",
          "state", "edition", "date")  # fmt: skip
 _WRITTEN = (".html", ".json", ".pdf", ".docx")
+_KINDS = ("brief", "technical", "slides")
 
 
 def name_version(study: Study, language: str, audience: str = "") -> str:
@@ -95,7 +98,7 @@ def write_briefs(cleared: Cleared, *, jobs: int = 1) -> list[Path]:
     versions = _versions(study)
     files = _render_latest(cleared, versions, jobs)
     _write(study, files)
-    for path in study.public.glob("brief.*"):
+    for path in [p for kind in _KINDS for p in study.public.glob(f"{kind}.*")]:
         if path.suffix in _WRITTEN and path.name not in files:
             path.unlink()
     return [study.public / f"{name_version(study, *version)}.html" for version in versions]
@@ -123,9 +126,18 @@ def render_page(
     page, made = BriefExporter().from_cleared(cleared, language, audience, imprint=imprint)
     stem = name_version(cleared.study, language, audience)
     files = _as_files(stem, page, made["brief"])
+    files[f"{stem}.pdf"] = typeset(made["brief"])
+    if stem == f"brief.{language}":
+        files |= _render_once(cleared, language, imprint)
     for name, payload in files.items():
         scan_bytes(payload, cleared, name)
     return files
+
+
+def _render_once(cleared: Cleared, language: str, imprint: Imprint) -> dict[str, bytes]:
+    """Render what a language has once, whoever reads: the technical version."""
+    technical = {**compose(cleared, language, "technical"), **word_imprint(imprint, language)}
+    return {f"technical.{language}.pdf": typeset(technical)}
 
 
 def render_notices(study: Study, edition: Edition) -> dict[str, bytes]:
@@ -144,7 +156,8 @@ def hash_signed(cleared: Cleared) -> str:
     The replies of parties are theirs and not part of it.
     """
     digest = hashlib.sha256(cleared.sha256.encode())
-    for language, audience in _versions(cleared.study):
+    technical = [(language, "technical") for language in cleared.study.brief.languages]
+    for language, audience in [*_versions(cleared.study), *technical]:
         model = compose(cleared, language, audience)
         digest.update(json.dumps(model, sort_keys=True, ensure_ascii=False).encode("utf-8"))
     return digest.hexdigest()

@@ -1,0 +1,208 @@
+"""What stands on the pages of a PDF, in order: nodes that the template sets one by one.
+
+The same nodes tell every text that the tag tree holds, in the tree's order.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from evidence.errors import BriefError
+
+Node = dict[str, Any]
+
+_AT_THE_END = ("replies", "source", "trail", "imprint")
+
+
+def lay_out(model: Mapping[str, Any]) -> list[Node]:
+    """Lay out a worded model: head, sections, replies, source, imprint.
+
+    Raises
+    ------
+    BriefError
+        Where a block is of a kind that a PDF cannot set, or a picture is no SVG.
+    """
+    parts = [part for part in model["sections"] if _is_set(part, model["audience"])]
+    body = [part for part in parts if part["id"] not in _AT_THE_END]
+    end = [part for part in parts if part["id"] in _AT_THE_END]
+    nodes = [*_head(model), *(node for part in body for node in _section(part))]
+    nodes += _replies(model)
+    nodes += [node for part in end for node in _section(part)]
+    nodes += [_paragraph("note", text) for text in model["checked"]]
+    return [*nodes, *_code(model)]
+
+
+def list_leaves(nodes: list[Node]) -> list[str]:
+    """List the texts of paragraphs, headings, items and cells in the order of the tag tree."""
+    return [text for node in nodes for text in _leaves(node)]
+
+
+def read_svg(address: str) -> str:
+    """Read the SVG of a data address.
+
+    Raises
+    ------
+    BriefError
+        Where it is another address: nothing is fetched or read from a file.
+    """
+    start = "data:image/svg+xml;base64,"
+    if not address.startswith(start):
+        raise BriefError(
+            "a picture of the brief",
+            seen="an address that is no SVG inside the brief",
+            expected="a drawing of evidence.exhibits",
+            do="Draw the figure again in the notebook.",
+        )
+    return base64.b64decode(address.removeprefix(start)).decode("utf-8")
+
+
+def _is_set(part: Mapping[str, Any], audience: str) -> bool:
+    """Leave the trail to the technical reader: two pages hold no annex."""
+    return part["id"] != "trail" or audience == "technical"
+
+
+def _head(model: Mapping[str, Any]) -> list[Node]:
+    state = "edition" if model["state"] == "published" else "draft"
+    bands = model.get("bands", [model["words"]["simulated"]] if model["simulated"] else [])
+    question = model["question"]
+    return [
+        _paragraph("kicker", model["kicker"]),
+        _paragraph(state, model["imprint"]["line"]),
+        *(_paragraph("band", text) for text in bands),
+        _heading(1, model["title"]),
+        *([_paragraph("question", question, f"{model['words']['question']}.")] if question else []),
+    ]
+
+
+def _section(part: Mapping[str, Any]) -> list[Node]:
+    title = [_heading(2, part["title"])] if part["title"] else []
+    nodes = [*title, *(node for block in part["blocks"] for node in _block(block))]
+    return [_group("box", nodes)] if part["id"] == "messages" else nodes
+
+
+def _replies(model: Mapping[str, Any]) -> list[Node]:
+    if not model["replies"]:
+        return []
+    nodes = [_heading(2, model["imprint"]["replies"])]
+    for reply in model["replies"]:
+        nodes.append(_paragraph("text", reply["asked"]))
+        if reply["answer"]:
+            nodes.append(_paragraph("quote", reply["answer"], language=reply["language"]))
+    return nodes
+
+
+def _code(model: Mapping[str, Any]) -> list[Node]:
+    code = model.get("code")
+    if not code:
+        return []
+    svg = read_svg(code["svg"])
+    return [{"kind": "code", "svg": svg, "alt": code["alt"], "caption": code["caption"]}]
+
+
+def _block(block: Mapping[str, Any]) -> list[Node]:
+    setter = _SETTERS.get(block["kind"])
+    if setter is None:
+        raise BriefError(
+            "a block of the brief",
+            seen=f"the kind '{block['kind']}'",
+            expected=", ".join(_SETTERS),
+            do="Describe the block in one of these kinds.",
+        )
+    return setter(block)
+
+
+def _text(block: Mapping[str, Any]) -> list[Node]:
+    return [_paragraph(block["tone"] or "text", block["text"])] if block["text"] else []
+
+
+def _list(block: Mapping[str, Any]) -> list[Node]:
+    items = [
+        {"text": entry["text"], "notes": entry["notes"], "warning": entry.get("warning", "")}
+        for entry in block["items"]
+    ]
+    return [{"kind": "list", "items": items}] if items else []
+
+
+def _figure(block: Mapping[str, Any]) -> list[Node]:
+    told = {key: block[key] for key in ("title", "subtitle", "alt", "source")}
+    return [{"kind": "figure", **told, "svg": read_svg(block["wide"])}]
+
+
+def _table(block: Mapping[str, Any]) -> list[Node]:
+    body = [[{key: cell[key] for key in ("text", "direction")} for cell in row]
+            for row in block["body"]]  # fmt: skip
+    told = {key: block[key] for key in ("caption", "head", "note")}
+    return [{"kind": "table", **told, "body": body}]
+
+
+def _quote(block: Mapping[str, Any]) -> list[Node]:
+    by = [_paragraph("note", block["by"])] if block["by"] else []
+    return [_paragraph("quote", block["text"], language=block["language"]), *by]
+
+
+def _trail(block: Mapping[str, Any]) -> list[Node]:
+    return [{"kind": "trail", "title": block["title"], "steps": [list(s) for s in block["steps"]]}]
+
+
+_SETTERS = {
+    "text": _text,
+    "list": _list,
+    "figure": _figure,
+    "table": _table,
+    "quote": _quote,
+    "trail": _trail,
+}
+
+
+def _paragraph(style: str, text: str, lead: str = "", *, language: str = "") -> Node:
+    own = {"language": language} if language else {}
+    return {"kind": "paragraph", "style": style, "lead": lead, "text": text, **own}
+
+
+def _heading(level: int, text: str) -> Node:
+    return {"kind": "heading", "level": level, "text": text}
+
+
+def _group(kind: str, children: list[Node]) -> Node:
+    return {"kind": kind, "children": children}
+
+
+def _leaves(node: Node) -> Iterator[str]:
+    kind = node["kind"]
+    if "children" in node:
+        yield from list_leaves(node["children"])
+    elif kind == "paragraph":
+        yield _join(node["lead"], node["text"])
+    elif kind == "list":
+        yield from (_join(i["text"], *i["notes"], i["warning"]) for i in node["items"])
+    else:
+        yield from _OWN_LEAVES[kind](node)
+
+
+def _figure_leaves(node: Node) -> list[str]:
+    return [_join(node["title"], node["subtitle"]), *filter(None, [node["source"]])]
+
+
+def _table_leaves(node: Node) -> list[str]:
+    cells = [_shown(cell) for row in node["body"] for cell in row]
+    return [node["caption"], *node["head"], *cells, *filter(None, [node["note"]])]
+
+
+def _shown(cell: Mapping[str, str]) -> str:
+    hollow = cell["direction"] in {"unclear", "unproven"}
+    return f"○\u00a0{cell['text']}" if hollow else cell["text"]
+
+
+_OWN_LEAVES: dict[str, Callable[[Node], list[str]]] = {
+    "heading": lambda node: [node["text"]],
+    "figure": _figure_leaves,
+    "table": _table_leaves,
+    "trail": lambda node: [node["title"], *(f"{term}: {text}" for term, text in node["steps"])],
+    "code": lambda node: [node["caption"]],
+}
+
+
+def _join(*texts: str) -> str:
+    return " ".join(filter(None, texts))

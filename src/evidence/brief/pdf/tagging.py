@@ -1,0 +1,148 @@
+"""What typst leaves undone in a PDF's tags: row headers, and texts that can be read.
+
+Typst splits Khmer and Bangla syllables into pieces and repeats their letters on each. A block's
+text is therefore given once, as the replacement text (ActualText, PDF 32000-1:2008, 14.9.4)
+of the block's first piece; the other pieces get a space of no width, as an empty
+replacement is ignored by some readers.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pikepdf
+
+from evidence.errors import BriefError
+
+_BLOCKS = {"/P", "/H1", "/H2", "/H3", "/LBody", "/TH", "/TD", "/Caption"}
+_BEGIN = {"BDC", "BMC"}
+_SILENT = "\u200b"
+
+
+def finish(payload: bytes, leaves: Sequence[str] | None = None) -> bytes:
+    """Set row headers and, where ``leaves`` are given, the text of each block.
+
+    Parameters
+    ----------
+    leaves : sequence of str, optional
+        The text of every block in the order of the tag tree.
+
+    Raises
+    ------
+    BriefError
+        Where the tag tree has more or fewer blocks than texts.
+    """
+    with pikepdf.open(io.BytesIO(payload)) as pdf:
+        _set_row_headers(pdf)
+        if leaves is not None:
+            for page, texts in _place(pdf, leaves).items():
+                _rewrite(pdf, pdf.pages[page], texts)
+        return _save(pdf, compress=leaves is not None)
+
+
+def _save(pdf: pikepdf.Pdf, *, compress: bool) -> bytes:
+    buffer = io.BytesIO()
+    if compress:
+        pdf.save(buffer, compress_streams=True, deterministic_id=True)
+    else:
+        level = pikepdf.StreamDecodeLevel.none
+        pdf.save(buffer, stream_decode_level=level, deterministic_id=True)
+    return buffer.getvalue()
+
+
+def _kids(element: Any) -> list[Any]:
+    found = element.get("/K")
+    if found is None:
+        return []
+    return list(found) if isinstance(found, pikepdf.Array) else [found]
+
+
+def _is_element(kid: Any) -> bool:
+    return isinstance(kid, pikepdf.Dictionary) and "/S" in kid
+
+
+def _walk(element: Any) -> Iterator[Any]:
+    """Yield the elements below one, depth first, in reading order."""
+    for kid in _kids(element):
+        if _is_element(kid):
+            yield kid
+            yield from _walk(kid)
+
+
+def _set_row_headers(pdf: pikepdf.Pdf) -> None:
+    for element in _walk(pdf.Root.StructTreeRoot):
+        cells = [kid for kid in _kids(element) if _is_element(kid)]
+        if element.S == "/TR" and cells and cells[0].S == "/TD":
+            cells[0].S = pikepdf.Name.TH
+            scope = pikepdf.Dictionary(O=pikepdf.Name.Table, Scope=pikepdf.Name.Row)
+            cells[0].A = pikepdf.Array([scope])
+
+
+def _place(pdf: pikepdf.Pdf, leaves: Sequence[str]) -> dict[int, dict[int, str]]:
+    """Find the pieces of every block: page → id of the piece → text that replaces it."""
+    numbers = {page.obj.objgen: n for n, page in enumerate(pdf.pages)}
+    blocks = [element for element in _walk(pdf.Root.StructTreeRoot) if str(element.S) in _BLOCKS]
+    if len(blocks) != len(leaves):
+        raise BriefError(
+            "the tags of a PDF",
+            seen=f"{len(blocks)} blocks",
+            expected=f"{len(leaves)}, one a text of the brief",
+            do="Report this: the template and brief/pdf/layout.py no longer agree.",
+        )
+    found: dict[int, dict[int, str]] = {n: {} for n in numbers.values()}
+    for block, text in zip(blocks, leaves, strict=True):
+        for n, (page, piece) in enumerate(_pieces(block, block.get("/Pg"))):
+            found[numbers[page.objgen]][piece] = _SILENT if n else text
+    return found
+
+
+def _pieces(element: Any, page: Any) -> Iterator[tuple[Any, int]]:
+    """Yield page and id of the marked contents of an element and of its inline elements."""
+    for kid in _kids(element):
+        if isinstance(kid, int):
+            yield page, kid
+        elif "/MCID" in kid:
+            yield kid.get("/Pg", page), int(kid.MCID)
+        elif _is_element(kid) and str(kid.S) not in _BLOCKS:
+            yield from _pieces(kid, kid.get("/Pg", page))
+
+
+def _rewrite(pdf: pikepdf.Pdf, page: pikepdf.Page, texts: Mapping[int, str]) -> None:
+    """Give the marked contents of a page their texts; texts inside them are dropped."""
+    kept: list[Any] = []
+    stack: list[str] = []
+    for instruction in pikepdf.parse_content_stream(page):
+        operator = str(instruction.operator)
+        if operator in _BEGIN:
+            piece = _piece_of(instruction)
+            inside = "block" in stack
+            if piece in texts:
+                stack.append("block")
+                kept.append(_replace(piece, texts[piece]))
+                continue
+            drop = inside and operator == "BDC" and "/ActualText" in _properties(instruction)
+            stack.append("dropped" if drop else "kept")
+            if drop:
+                continue
+        elif operator == "EMC" and stack.pop() == "dropped":
+            continue
+        kept.append(instruction)
+    page.Contents = pdf.make_stream(pikepdf.unparse_content_stream(kept))
+
+
+def _piece_of(instruction: Any) -> int:
+    return int(_properties(instruction).get("/MCID", -1))
+
+
+def _properties(instruction: Any) -> Any:
+    operands = instruction.operands
+    named = len(operands) == 2 and isinstance(operands[1], pikepdf.Dictionary)
+    return operands[1] if named else {}
+
+
+def _replace(piece: int, text: str) -> pikepdf.ContentStreamInstruction:
+    properties = pikepdf.Dictionary(MCID=piece, ActualText=pikepdf.String(text))
+    operands = [pikepdf.Name.Span, properties]
+    return pikepdf.ContentStreamInstruction(operands, pikepdf.Operator("BDC"))
