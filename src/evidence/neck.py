@@ -10,6 +10,7 @@ and renamed.
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
 import json
 import os
@@ -379,6 +380,11 @@ def _join_protected(necks: list[Neck]) -> dict[str, Any]:
         for key in ("units", "rows")
     }
     return {**strictest, **lists, "citations": citations, **joined}
+
+
+def hash_table(frame: pd.DataFrame) -> str:
+    """Hash a table as the neck writes it: SHA-256 of its CSV."""
+    return hashlib.sha256(_csv(frame).encode("utf-8")).hexdigest()
 
 
 def _csv(frame: pd.DataFrame) -> str:

@@ -27,9 +27,10 @@ _ORDER = {
         "messages", "background", "evidence", "certainty", "how", "limits", "plan", "advice",
     ),
 }  # fmt: skip
-_AT_THE_END = ("replies", "source", "trail")
+_AT_THE_END = ("replies", "source", "trail", "imprint")
 _WHOLE = {"government", "technical"}
-"""Readers who get every table; the others get the figures with their numbers."""
+"""Readers who get every table and everybody's advice; the others get the figures with
+their numbers, and their own."""
 
 
 def arrange(sections: dict[str, dict[str, Any]], audience: str) -> list[dict[str, Any]]:
@@ -39,6 +40,6 @@ def arrange(sections: dict[str, dict[str, Any]], audience: str) -> list[dict[str
     return [part for part in chosen if part["blocks"]]
 
 
-def shows_tables(audience: str) -> bool:
-    """Tell whether a reader gets every table."""
+def shows_whole(audience: str) -> bool:
+    """Tell whether a reader gets every table and the advice to everybody."""
     return audience in _WHOLE

@@ -2,13 +2,15 @@
 
 A section is ``id, title, blocks``. A block is a mapping with its ``kind``:
 
-- ``text``: ``text, tone`` ("", note or warning)
+- ``text``: ``text, tone`` ("", note, warning, or heading: the name of what follows)
 - ``list``: ``items``, each ``text``, ``notes`` (small print), ``rests`` (ids of findings)
 - ``figure``: ``name, title, subtitle, alt, wide, narrow`` (SVG as data addresses), ``source``,
   ``table`` (``head, body``: the numbers of the figure)
-- ``table``: ``caption, head, body, note``; a cell of ``body`` is ``text, direction``
+- ``table``: ``name, caption, head, body, note``; a cell of ``body`` is ``text, direction``
+  and ``rests``: the ids of the findings that it shows
 - ``quote``: ``text, by, language``
-- ``trail``: ``name, title, steps`` (pairs ``term, text``)
+- ``trail``: ``name`` (of a finding, or of an exhibit), ``title, steps`` (pairs
+  ``term, text``), ``rests`` (names of further trails that it leads to)
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Any, Literal
 Block = dict[str, Any]
 Section = dict[str, Any]
 Body = list[list[tuple[str, str]]]
+Tone = Literal["", "note", "warning", "heading"]
 
 
 def section(name: str, title: str, blocks: Iterable[Block]) -> Section:
@@ -26,7 +29,7 @@ def section(name: str, title: str, blocks: Iterable[Block]) -> Section:
     return {"id": name, "title": title, "blocks": list(blocks)}
 
 
-def text(content: str, tone: Literal["", "note", "warning"] = "") -> Block:
+def text(content: str, tone: Tone = "") -> Block:
     """Make a paragraph."""
     return {"kind": "text", "text": content, "tone": tone}
 
@@ -41,9 +44,17 @@ def item(content: str, notes: Sequence[str] = (), rests: Sequence[str] = ()) -> 
     return {"text": content, "notes": list(notes), "rests": list(rests)}
 
 
-def table(caption: str, laid_out: Mapping[str, Any], note: str = "") -> Block:
-    """Make a table of laid-out rows."""
-    return {"kind": "table", "caption": caption, **laid_out, "note": note}
+def table(name: str, caption: str, laid_out: Mapping[str, Any], note: str = "") -> Block:
+    """Make a table of laid-out rows; ``name`` is the exhibit's."""
+    return {"kind": "table", "name": name, "caption": caption, **laid_out, "note": note}
+
+
+def trail(
+    name: str, title: str, steps: Iterable[tuple[str, str]], rests: Sequence[str] = ()
+) -> Block:
+    """Make the trail of a finding or an exhibit: its steps, and the trails behind it."""
+    pairs = [list(pair) for pair in steps]
+    return {"kind": "trail", "name": name, "title": title, "steps": pairs, "rests": list(rests)}
 
 
 def quote(content: str, by: str, language: str) -> Block:
@@ -51,9 +62,23 @@ def quote(content: str, by: str, language: str) -> Block:
     return {"kind": "quote", "text": content, "by": by, "language": language}
 
 
-def as_rows(head: list[str], body: Body) -> dict[str, Any]:
-    """Lay out rows: ``head`` texts, ``body`` cells of text and direction."""
-    rows = [[{"text": said, "direction": direction} for said, direction in row] for row in body]
+def as_rows(
+    head: list[str], body: Body, rests: Sequence[Sequence[Sequence[str]]] = ()
+) -> dict[str, Any]:
+    """Lay out rows: ``head`` texts, ``body`` cells of text and direction.
+
+    Parameters
+    ----------
+    rests : sequence of rows of cells of ids, optional
+        The findings that each cell shows.
+    """
+    rows = [
+        [
+            {"text": said, "direction": direction, "rests": list(rests[n][m]) if rests else []}
+            for m, (said, direction) in enumerate(row)
+        ]
+        for n, row in enumerate(body)
+    ]
     return {"head": head, "body": rows}
 
 

@@ -74,6 +74,7 @@ def _table(cleared: Cleared, language: str) -> Block:
     several = exhibit.data["case"].nunique() > 1
     level = format_number(language, 100 * exhibit.specification["conf_level"], decimals=0)
     return table(
+        exhibit.id,
         say(language, "table.caption_cases" if several else "table.caption"),
         _laid_out(cleared.study, language, exhibit),
         say(language, "table.note", conf_level=level) if several else "",
@@ -84,6 +85,7 @@ def _cells(cleared: Cleared, language: str) -> list[Block]:
     """Lay out the tables of cells, in the order of the notebook."""
     return [
         table(
+            exhibit.id,
             entitle_cells(cleared.study, language, exhibit),
             as_rows(*tabulate(cleared.study, language, exhibit)),
             note_cells(language, exhibit),
@@ -95,7 +97,26 @@ def _cells(cleared: Cleared, language: str) -> list[Block]:
 
 def _laid_out(study: Study, language: str, exhibit: Exhibit) -> dict[str, Any]:
     head, body = tabulate(study, language, exhibit)
-    return as_rows(*_mark_unplanned(study, language, exhibit, head, body))
+    head, body = _mark_unplanned(study, language, exhibit, head, body)
+    return as_rows(head, body, _rest_cells(exhibit, body))
+
+
+def _rest_cells(exhibit: Exhibit, body: Body) -> list[list[list[str]]]:
+    """Say which finding each cell shows: its row's, or its row's of its column.
+
+    Where rows are places, the leading columns show what all findings of a place share.
+    """
+    data = exhibit.data
+    if data["case"].nunique() == 1:
+        return [[[], *[[name]] * (len(row) - 1)]
+                for name, row in zip(data["finding"], body, strict=True)]  # fmt: skip
+    claims = list(dict.fromkeys(data["claim"]))
+    rows: list[list[list[str]]] = []
+    for _, group in data.groupby("case", sort=False):
+        own = dict(zip(group["claim"], group["finding"], strict=True))
+        shared: list[list[str]] = [[]] * (len(body[0]) - len(claims))
+        rows.append([*shared, *([own[claim]] for claim in claims)])
+    return rows
 
 
 def _mark_unplanned(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from traitlets import Unicode, default
 
 from evidence.brief.checks import check_text
 from evidence.brief.fonts import embed_font
+from evidence.brief.front_matter import add_citation
 from evidence.brief.imprint import DRAFT, Imprint, word_imprint, word_withdrawal
 from evidence.brief.model import compose
 from evidence.brief.pdf import typeset
+from evidence.brief.versions import NO_LINKS
 from evidence.disclosure import Cleared, Edition, clear, scan_bytes
 from evidence.errors import BriefError
 from evidence.language import capitalise, say
@@ -83,15 +86,21 @@ class BriefExporter(TemplateExporter):
         resources: Any = None,
         *,
         imprint: Imprint = DRAFT,
+        links: Mapping[str, Any] = NO_LINKS,
     ) -> tuple[str, dict[str, Any]]:
         """Write the page of a cleared neck, scanned byte by byte; a draft unless told.
+
+        Parameters
+        ----------
+        links : mapping
+            What lies beside the page, as ``link_versions`` tells it.
 
         Raises
         ------
         DisclosureError
             Where an identifier or a path stands in the page.
         """
-        model = {**compose(cleared, language, audience), **word_imprint(imprint, language)}
+        model = {**word_model(cleared, language, audience, imprint), **links}
         page, made = self._render(model, resources)
         scan_bytes(page.encode("utf-8"), cleared, f"brief.{language}.html")
         return page, made
@@ -102,7 +111,7 @@ class BriefExporter(TemplateExporter):
         Title and question may be what it was withdrawn for, and no neck is left to scan
         them with: the notice goes by the study's name in paths.
         """
-        words = {key: say(language, f"brief.{key}") for key in ("skip", "simulated")}
+        words = {"skip": say(language, "brief.skip")}
         model = {
             "slug": study.slug,
             "language": language,
@@ -110,9 +119,12 @@ class BriefExporter(TemplateExporter):
             "title": capitalise(study.slug.replace("_", " ")),
             "question": "",
             "simulated": False,
+            "bands": [],
             "audience": "",
             "sections": [],
             "topics": {"countries": [], "sectors": [], "sdg": []},
+            "code": {},
+            **NO_LINKS,
             "grade": "",
             "words": words,
             **word_withdrawal(edition, language),
@@ -156,10 +168,16 @@ class BriefPdfExporter(Exporter):
         folder = Path((resources or {}).get("metadata", {}).get("path") or ".")
         cleared = _clear_notebook(nb, folder)
         language = self.language or cleared.study.brief.languages[0]
-        model = {**compose(cleared, language, self.audience), **word_imprint(DRAFT, language)}
+        model = word_model(cleared, language, self.audience, DRAFT)
         payload = typeset(model)
         scan_bytes(payload, cleared, f"brief.{language}.pdf")
         return payload, {**(resources or {}), "brief": model, "output_extension": ".pdf"}
+
+
+def word_model(cleared: Cleared, language: str, audience: str, imprint: Imprint) -> dict[str, Any]:
+    """Compose a brief and word its imprint: the model that every format sets."""
+    model = {**compose(cleared, language, audience), **word_imprint(imprint, language)}
+    return add_citation(model, cleared.study)
 
 
 def _clear_notebook(notebook: Any, folder: Path) -> Cleared:

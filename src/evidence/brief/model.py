@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from evidence.brief import audience as readers
-from evidence.brief.blocks import Section, bullets, item, section, text
+from evidence.brief.advice import advise
+from evidence.brief.blocks import Section, blocks_of, bullets, item, section, text
 from evidence.brief.checks import check_text
 from evidence.brief.evidence import tell_evidence
-from evidence.brief.plan import tell_advice, tell_plan
+from evidence.brief.front_matter import tell_front_matter
+from evidence.brief.plan import tell_plan
 from evidence.brief.prose import Earned, judge, lint_page, lint_study
 from evidence.brief.sources import tell_source
 from evidence.brief.told import MOST_MESSAGES, entries_of, lead_finding
+from evidence.brief.trail import tell_trail
+from evidence.brief.versions import code_version
 from evidence.disclosure import Cleared, fingerprint
 from evidence.errors import BriefError
 from evidence.exhibits import name_case, words_of
@@ -22,6 +27,7 @@ from evidence.language import (
     capitalise,
     fill,
     finding_fields,
+    is_reviewed,
     join,
     refuse,
     say,
@@ -32,7 +38,8 @@ from evidence.study import Prose, is_planned, question_of
 _HEADINGS = {"messages": "key_messages", "advice": "advice"}
 _MESSAGE = "sections.messages.blocks[1].items"
 _WORDS = (
-    "skip", "question", "simulated", "data_table", "table_region",
+    "skip", "question", "data_table", "table_region", "trail_link", "languages", "readers",
+    "formats", "behind",
 )  # fmt: skip
 
 
@@ -42,9 +49,12 @@ def compose(cleared: Cleared, language: str, audience: str = "") -> dict[str, An
     Returns
     -------
     dict
-        ``slug, language, audience, simulated, kicker, title, question, grade, topics, words``
-        and ``sections``, whose blocks ``brief/blocks.py`` describes: plain texts and SVG data
-        addresses, ready for any format.
+        ``slug, language, audience, simulated, kicker, title, question, grade, topics,
+        words``,
+        ``bands`` (what must be said above all else, in this order), ``code`` (QR code: ``svg,
+        alt, caption, address``; empty without a declared address) and ``sections``, whose
+        blocks ``brief/blocks.py`` describes: plain texts and SVG data addresses, ready for
+        any format.
 
     Raises
     ------
@@ -65,7 +75,7 @@ def compose(cleared: Cleared, language: str, audience: str = "") -> dict[str, An
     earned = judge(study, neck.findings)
     refuse(lint_study(study, earned))
     model = _compose(cleared, language, audience or study.brief.audiences[0])
-    refuse(lint_page(language, model, earned, _own_words(cleared, earned)))
+    refuse(lint_page(language, model, earned, _own_words(cleared, earned, model)))
     return model
 
 
@@ -80,12 +90,14 @@ def _compose(cleared: Cleared, language: str, audience: str) -> dict[str, Any]:
         "language": language,
         "audience": audience,
         "simulated": simulated,
+        "bands": _bands(language, simulated=simulated),
         "kicker": _kicker(cleared, language, simulated=simulated),
         "title": _title(cleared, language, prose),
         "question": _fill(cleared, language, question_of(study, language), "question"),
         "grade": lead_finding(cleared)["grade"]["label"],
         "topics": _topics(cleared),
         "sections": readers.arrange(sections, audience),
+        "code": code_version(study, language, audience),
         "words": {key: say(language, f"brief.{key}") for key in _WORDS},
     }
 
@@ -118,17 +130,26 @@ def _sections(cleared: Cleared, language: str, audience: str, prose: Prose) -> l
         return section(name, say(language, f"brief.{_HEADINGS.get(name, name)}"), blocks)
 
     limits = [bullets(item(limit) for limit in prose.limits)] if prose.limits else []
+    shown = tell_evidence(cleared, language, whole=readers.shows_whole(audience))
     return [
         headed("messages", [bullets(_messages(cleared, language))]),
         headed("background", [text(prose.background)] if prose.background else []),
-        headed("evidence", tell_evidence(cleared, language, whole=readers.shows_tables(audience))),
+        headed("evidence", shown),
         headed("how", [text(told) for told in _how(cleared, language)]),
         headed("certainty", [text(_certainty(cleared, language))]),
         headed("limits", limits),
         headed("plan", [text(told) for told in tell_plan(study, language)]),
-        headed("advice", _advice(cleared, language)),
+        headed("advice", advise(cleared, language, audience)),
         headed("source", [text(told) for told in tell_source(cleared, language)]),
+        headed("trail", tell_trail(cleared, language, shown)),
+        headed("imprint", tell_front_matter(cleared, language)),
     ]
+
+
+def _bands(language: str, *, simulated: bool) -> list[str]:
+    """List what must be said above all else."""
+    told = {"brief.simulated": simulated, "brief.unreviewed": not is_reviewed(language)}
+    return [say(language, name) for name, holds in told.items() if holds]
 
 
 def _messages(cleared: Cleared, language: str) -> list[dict[str, Any]]:
@@ -141,18 +162,6 @@ def _messages(cleared: Cleared, language: str) -> list[dict[str, Any]]:
     return told
 
 
-def _advice(cleared: Cleared, language: str) -> list[dict[str, Any]]:
-    advice = tell_advice(cleared.study, cleared.neck.findings, language)
-    key = f"advice, text.{language}"
-    items = [
-        {**item(_fill(cleared, language, told["text"], key), (told["reopen"], told["reviewed"])),
-         "warning": told["due"]}
-        for told in advice["items"]
-    ]  # fmt: skip
-    note = [text(advice["note"], "note")] if advice["note"] else []
-    return [*([bullets(items)] if items else []), *note]
-
-
 def _kicker(cleared: Cleared, language: str, *, simulated: bool) -> str:
     """Say what the page is, with the place where it speaks of a single one of several."""
     kicker = say(language, "brief.kicker_simulated" if simulated else "brief.kicker")
@@ -163,12 +172,17 @@ def _kicker(cleared: Cleared, language: str, *, simulated: bool) -> str:
     return " · ".join([kicker, *(name_case(cleared.study, language, case.id) for case in shown)])
 
 
-def _own_words(cleared: Cleared, earned: Earned) -> dict[str, Strength]:
+def _own_words(cleared: Cleared, earned: Earned, model: Mapping[str, Any]) -> dict[str, Strength]:
     """Say which places of the model are about one claim, and what that claim has earned."""
     entries = entries_of(cleared)[:MOST_MESSAGES]
     own = {
         f"{_MESSAGE}[{n}].text": earned.claims[entry["id"]] for n, entry in enumerate(entries, 1)
     }
+    for number, block in enumerate(blocks_of(model, "trail"), 1):
+        if block["kind"] == "trail" and block["name"] in earned.claims:
+            place = f"sections.trail.blocks[{number}].steps"
+            steps = range(1, len(block["steps"]) + 1)
+            own |= {f"{place}[{step}][2]": earned.claims[block["name"]] for step in steps}
     return own | {"title": own[f"{_MESSAGE}[1].text"]}
 
 

@@ -17,10 +17,11 @@ from typing import Any
 
 from evidence.brief.blocks import list_texts
 from evidence.brief.checks import check_text
-from evidence.brief.exporter import BriefExporter
-from evidence.brief.imprint import Imprint, word_imprint
+from evidence.brief.exporter import BriefExporter, word_model
+from evidence.brief.imprint import Imprint
 from evidence.brief.model import compose
 from evidence.brief.pdf import typeset
+from evidence.brief.versions import link_versions, name_version
 from evidence.disclosure import (
     Cleared,
     Edition,
@@ -47,12 +48,6 @@ _CARD = ("slug", "language", "audience", "title", "question", "simulated", "mess
          "state", "edition", "date")  # fmt: skip
 _WRITTEN = (".html", ".json", ".pdf", ".docx")
 _KINDS = ("brief", "technical", "slides")
-
-
-def name_version(study: Study, language: str, audience: str = "") -> str:
-    """Name the files of a version, without their ending."""
-    first = audience in {"", study.brief.audiences[0]}
-    return f"brief.{language}" if first else f"brief.{audience}.{language}"
 
 
 def write_brief(cleared: Cleared, language: str, audience: str = "") -> Path:
@@ -123,7 +118,10 @@ def render_page(
     ------
     DisclosureError, LanguageError, BriefError
     """
-    page, made = BriefExporter().from_cleared(cleared, language, audience, imprint=imprint)
+    links = link_versions(cleared.study, language, audience, _list_further(cleared.study))
+    page, made = BriefExporter().from_cleared(
+        cleared, language, audience, imprint=imprint, links=links
+    )
     stem = name_version(cleared.study, language, audience)
     files = _as_files(stem, page, made["brief"])
     files[f"{stem}.pdf"] = typeset(made["brief"])
@@ -136,7 +134,7 @@ def render_page(
 
 def _render_once(cleared: Cleared, language: str, imprint: Imprint) -> dict[str, bytes]:
     """Render what a language has once, whoever reads: the technical version."""
-    technical = {**compose(cleared, language, "technical"), **word_imprint(imprint, language)}
+    technical = word_model(cleared, language, "technical", imprint)
     return {f"technical.{language}.pdf": typeset(technical)}
 
 
@@ -161,6 +159,13 @@ def hash_signed(cleared: Cleared) -> str:
         model = compose(cleared, language, audience)
         digest.update(json.dumps(model, sort_keys=True, ensure_ascii=False).encode("utf-8"))
     return digest.hexdigest()
+
+
+def _list_further(study: Study) -> list[str]:
+    """List the files that the build writes beside pages and cards, to link only those."""
+    stems = [name_version(study, *version) for version in _versions(study)]
+    stems += [f"technical.{language}" for language in study.brief.languages]
+    return [f"{stem}.pdf" for stem in stems]
 
 
 def _versions(study: Study) -> list[tuple[str, str]]:

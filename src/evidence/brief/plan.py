@@ -54,19 +54,16 @@ def tell_plan(study: Study, language: str) -> list[str]:
     return [*lines, *(line for line in told if line), *sources]
 
 
-def tell_advice(study: Study, entries: list[dict[str, Any]], language: str) -> dict[str, Any]:
-    """Tell the recommendations that people wrote in this language, or that there are none.
+def tell_advice(study: Study, entries: list[dict[str, Any]], language: str) -> list[dict[str, str]]:
+    """Tell the recommendations that people wrote in this language.
 
     Returns
     -------
-    dict
-        ``items`` (``text, reviewed, reopen, due``) and ``note``, empty where nothing is
-        to be said.
+    list of dict
+        ``claim, audience, text, reviewed, reopen, due``.
     """
-    advice = read_advice(study)
-    worded = [item for item in advice if language in item.text]
-    absent = say(language, "advice.absent") if len(worded) < len(advice) else ""
-    return {"items": [_tell_item(item, entries, language) for item in worded], "note": absent}
+    worded = [item for item in read_advice(study) if language in item.text]
+    return [_tell_item(item, entries, language) for item in worded]
 
 
 def list_due(study: Study, entries: list[dict[str, Any]], today: date) -> list[str]:
@@ -193,6 +190,8 @@ def _tell_item(advice: Advice, entries: list[dict[str, Any]], language: str) -> 
     conditions = [_tell_condition(item, own[0], language) for item in advice.reopen_when]
     due = any(must_reopen(advice, entry) for entry in own)
     return {
+        "claim": advice.claim,
+        "audience": advice.audience,
         "text": advice.text[language],
         "reviewed": say(language, "advice.reviewed", role=advice.reviewed_by),
         "reopen": say(

@@ -26,9 +26,9 @@ _CAUSAL_LEVEL = 4
 """Least Maryland level of a finding that may be worded as a cause."""
 
 _PASSED_OVER = ("question", *(f"sections.{name}." for name in ("source", "background", "limits",
-                                                               "advice", "replies")))  # fmt: skip
+                                                               "advice", "replies", "imprint")))  # fmt: skip
 _CODES = {"slug", "language", "audience", "direction", "id", "kind", "name", "tone", "rests",
-          "source", "topics"}  # fmt: skip
+          "source", "topics", "code"}  # fmt: skip
 _ABOUT_SIZE = {"decrease", "increase"}
 
 

@@ -41,21 +41,32 @@ def tell_source(cleared: Cleared, language: str) -> list[str]:
 
 def word_source(cleared: Cleared, language: str, ids: list[str]) -> str:
     """Word the source of some findings: citation, counts, periods."""
+    citation = join(language, cleared.neck.protected["citations"].values(), "semicolon")
+    counts = count_source(cleared, language, ids)
+    return say(language, "brief.source_line", citation=citation, **counts)
+
+
+def count_source(cleared: Cleared, language: str, ids: list[str]) -> dict[str, str]:
+    """Count observations, units and periods of some findings, of a place the largest.
+
+    Returns
+    -------
+    dict
+        ``nobs, n_entities, nouns, first_period, last_period``.
+    """
     findings = [e for e in cleared.neck.findings if e["id"] in ids]
     largest = {(e["case"]): e for e in sorted(findings, key=lambda e: e["nobs"])}
     words = words_of(cleared.study, language, findings[0])
-    return say(
-        language,
-        "brief.source_line",
-        citation=join(language, cleared.neck.protected["citations"].values(), "semicolon"),
-        nobs=format_number(language, sum(e["nobs"] for e in largest.values()), decimals=0),
-        n_entities=format_number(
-            language, sum(e["n_entities"] for e in largest.values()), decimals=0
-        ),
-        nouns=words["nouns"],
-        first_period=format_plain(language, min(e["first_period"] for e in findings)),
-        last_period=format_plain(language, max(e["last_period"] for e in findings)),
-    )
+    counts = {
+        name: format_number(language, sum(e[name] for e in largest.values()), decimals=0)
+        for name in ("nobs", "n_entities")
+    }
+    return {
+        **counts,
+        "nouns": words["nouns"],
+        "first_period": format_plain(language, min(e["first_period"] for e in findings)),
+        "last_period": format_plain(language, max(e["last_period"] for e in findings)),
+    }
 
 
 def _definitions(cleared: Cleared, language: str) -> list[str]:

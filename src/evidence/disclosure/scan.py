@@ -110,7 +110,9 @@ def _check_part(part: Part, cleared: Cleared, secrets: Secrets) -> None:
         secrets, part.prose
     ):
         raise _leak(part.place, f"an identifier of a {_unit(cleared)}", _WORDS)
-    trace = find_traces(part, cleared.study.root) or find_active(part)
+    trace = find_traces(part, cleared.study.root) or find_active(
+        part, cleared.study.brief.imprint.address
+    )
     if trace:
         raise _leak(part.place, trace, _CLEAN)
     if secrets.least_units and count_marks(part) > _most_marks(cleared, secrets):

@@ -109,10 +109,18 @@ def find_traces(part: Part, root: Path) -> str:
     return _find_person(part) if part.sure else ""
 
 
-def find_active(part: Part) -> str:
-    """Name what runs, loads from elsewhere, or is hidden; empty if nothing."""
+def find_active(part: Part, address: str = "") -> str:
+    """Name what runs, loads from elsewhere, or is hidden; empty if nothing.
+
+    Parameters
+    ----------
+    address : str
+        Where the study declares that its pages are hosted. A link (``<a href>``) to a page
+        there is let through; nothing may be loaded from there, and nothing else is linked.
+    """
     if part.kind in {"html", "svg"}:
-        return _find_in_tags(part, _first(part))
+        text = _first(part)
+        return _find_in_tags(part, _strip_own(text, address) if part.kind == "html" else text)
     if part.kind in {"css", "xml"}:
         return _find_in_markup(part)
     if part.kind == "notebook":
@@ -210,6 +218,14 @@ def _find_in_tag(found: str) -> str:
         return OUTSIDE
     authored = _META_AUTHOR.search(found) and _CONTENT.findall(found)
     return PERSON if authored and any(map(_is_person, authored[0])) else ""
+
+
+def _strip_own(text: str, address: str) -> str:
+    """Take links to pages at a declared address out of a page."""
+    if not address:
+        return text
+    own = rf'<a href="{re.escape(address)}/[a-z0-9_]+/[a-z0-9._-]+\.html">'
+    return re.sub(own, "<a>", text)
 
 
 def _tags(text: str) -> Iterator[str]:

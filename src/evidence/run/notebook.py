@@ -6,6 +6,7 @@ import ast
 import builtins
 import keyword
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,19 @@ def load_notebook(path: Path) -> Any:
             do="Run the notebook under notebooks/, not its executed copy.",
         )
     return notebook
+
+
+def find_cells(path: Path, verb: str) -> list[str]:
+    """Find the code cells of a notebook that call a verb, by their ids.
+
+    Raises
+    ------
+    RunError
+        Where it is no notebook, or was executed before.
+    """
+    called = re.compile(rf"(?m)^[^#\n]*\b{re.escape(verb)}\s*\(")
+    cells = load_notebook(path).cells
+    return [c.id for c in cells if c.cell_type == "code" and called.search(c.source)]
 
 
 def check_notebook(path: Path, names: tuple[str, ...]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import field
 from typing import Annotated, Literal
 
@@ -204,6 +205,42 @@ class Prose:
     limits: tuple[str, ...] = ()
 
 
+def _check_digits(value: str) -> str:
+    """Check an ISBN (ten or thirteen digits) or an ISSN by its check digit."""
+    plain = value.replace("-", "").replace(" ", "").upper()
+    tens = {8: range(8, 0, -1), 10: range(10, 0, -1)}.get(len(plain))
+    digits = [10 if sign == "X" else int(sign) if sign.isdecimal() else -1 for sign in plain]
+    weights, modulus = (tens, 11) if tens else ([1, 3] * 6 + [1], 10)
+    typed = -1 not in digits and 10 not in digits[:-1] and (10 not in digits or modulus == 11)
+    fits = len(weights) == len(digits) and typed
+    if value and not (fits and sum(map(operator.mul, digits, weights)) % modulus == 0):
+        raise ValueError("a number whose last digit checks the others")
+    return value
+
+
+_Registered = Annotated[str, AfterValidator(_check_digits)]
+
+
+@strict
+class FrontMatter:
+    """Who issues the brief, and where its public folder is hosted; all of it is optional.
+
+    ``address`` is the https address under which ``reports/public/`` lies, without a slash at
+    its end; where it is given, each version carries a QR code that leads to its page there.
+    """
+
+    publisher: str = ""
+    series: str = ""
+    number: str = ""
+    isbn: _Registered = ""
+    issn: _Registered = ""
+    licence: str = ""
+    contact: str = ""
+    address: Annotated[
+        str, Field(pattern=r"^(?:https://[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:/[A-Za-z0-9._~-]+)*)?$")
+    ] = ""
+
+
 @strict
 class Brief:
     """Who reads the brief, in which language.
@@ -214,6 +251,7 @@ class Brief:
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ("en",)
     audiences: tuple[Audience, ...] = ("government",)
     text: dict[str, Prose] = field(default_factory=dict)
+    imprint: FrontMatter = field(default_factory=FrontMatter)
 
 
 @strict
