@@ -53,7 +53,7 @@ def open_pdf(raw: Raw) -> tuple[Part, list[Raw]]:
     maps = [found for body in contents if b"beginbf" in body for found in [_read_map(body)]]
     outside += contents
     flat = [_NAME_ESCAPE.sub(_byte, body).decode("latin-1") for body in outside]
-    shown = [text for body in flat for text in _shown(body, maps)]
+    shown = list(dict.fromkeys(text for body in flat for text in _shown(body, maps)))
     texts = (*flat, *(found for text in shown for found in resolve(text)))
     inner += [
         raw.inner("metadata", body, kind="text") for body in outside[1:] if b"<x:xmpmeta" in body
@@ -108,7 +108,8 @@ def _shown(body: str, maps: list[dict[str, str]]) -> Iterator[str]:
     """Put the strings of a stream together, as bytes and through each font's map."""
     strings = _strings(body)
     for letters in ({}, *maps):
-        read = [_through(piece, letters) if piece != " " else " " for piece in strings]
+        width = max(map(len, letters), default=0)
+        read = [_through(piece, letters, width) if piece != " " else " " for piece in strings]
         yield "".join(read)
         yield "".join(piece for piece in read if piece != " ")
 
@@ -131,10 +132,9 @@ def _parts_words(piece: str, *, inside: bool) -> bool:
     return not inside or (piece[-1].isdigit() and float(piece) < _SPACE)
 
 
-def _through(piece: str, letters: dict[str, str]) -> str:
+def _through(piece: str, letters: dict[str, str], width: int) -> str:
     if not letters:
         return _wide(piece)
-    width = max(map(len, letters))
     codes = [piece[n : n + width] for n in range(0, len(piece), width)]
     return "".join(letters.get(code, "") for code in codes)
 
