@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evidence.errors import EvidenceError
@@ -161,8 +162,15 @@ def lint_page(
         if place.startswith(_PASSED_OVER):
             continue
         strength = own.get(place, earned.prose)
-        found += list_flaws(language, text, f"brief.{language}: {place}", strength)
+        where = f"brief.{language}: {place}"
+        found += (replace(flaw, place=where) for flaw in _unearned(language, text, strength))
     return tuple(found)
+
+
+@functools.lru_cache(maxsize=8192)
+def _unearned(language: str, text: str, strength: Strength) -> tuple[Flaw, ...]:
+    """List the unearned words of a text; readers of a language share most of theirs."""
+    return list_flaws(language, text, "", strength)
 
 
 def _notebook_of(study: Study, claim: Claim) -> str:

@@ -65,7 +65,7 @@ def _is_set(part: Mapping[str, Any], audience: str) -> bool:
 
 def _head(model: Mapping[str, Any]) -> list[Node]:
     state = "edition" if model["state"] == "published" else "draft"
-    bands = model.get("bands", [model["words"]["simulated"]] if model["simulated"] else [])
+    bands = model["bands"]
     question = model["question"]
     return [
         _paragraph("kicker", model["kicker"]),
