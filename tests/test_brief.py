@@ -134,7 +134,14 @@ def test_items_left_out_read_as_the_points_they_belong_to(fresh_project: Path) -
     study = load_study(fresh_project / "notebooks/studies/value_chains.toml")
     items = ["critical_khm_14_evacuation_drills", "critical_khm_15_exits_unlocked",
              "dialogue_and_disputes.4711.2"]  # fmt: skip
+<<<<<<< HEAD
     assert name_points(study, "en", items) == ["emergency preparedness", "dialogue and disputes"]
+=======
+    told = ["Emergency preparedness", "Dialogue, discipline and disputes"]
+    assert name_points(study, "en", items) == told
+    with pytest.raises(BriefError, match=r"'emergency_preparedness': no name\.ja"):
+        name_points(study, "ja", items)
+>>>>>>> f491655 (Khmer joins the languages of briefs)
 
 
 def test_a_refusal_is_a_key_message(plants_page: str) -> None:

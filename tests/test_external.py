@@ -51,10 +51,10 @@ columns = [
 STUDY = """
 schema_version = 1
 variables = [
-    {{ name = "iso", role = "entity", level = "country", unit = "code" }},
+    {{ name = "iso", role = "entity", level = "country", unit = "code", noun.en = ["country", "countries"] }},
     {{ name = "year", role = "time", level = "country", unit = "year" }},
-    {{ name = "sdg882_noncompliance", role = "outcome", level = "country", unit = "index" }},
-    {{ name = "union_density_ilo", role = "exposure", level = "country", unit = "percent" }},
+    {{ name = "sdg882_noncompliance", role = "outcome", level = "country", unit = "index", label.en = "non-compliance" }},
+    {{ name = "union_density_ilo", role = "exposure", level = "country", unit = "percent", label.en = "union density" }},
     {{ name = "log_output_per_worker_chained", role = "control", level = "country", unit = "log" }},
 ]
 [study]
@@ -178,10 +178,10 @@ FOUR = {
 COUNTRY_STUDY = """
 schema_version = 1
 variables = [
-    {{ name = "country", role = "entity", level = "country", unit = "code" }},
+    {{ name = "country", role = "entity", level = "country", unit = "code", noun.en = ["country", "countries"] }},
     {{ name = "year", role = "time", level = "country", unit = "year" }},
-    {{ name = "sdg882_noncompliance", role = "outcome", level = "country", unit = "score" }},
-    {{ name = "union_density", role = "exposure", level = "country", unit = "percent" }},
+    {{ name = "sdg882_noncompliance", role = "outcome", level = "country", unit = "score", label.en = "non-compliance" }},
+    {{ name = "union_density", role = "exposure", level = "country", unit = "percent", label.en = "union density" }},
 {controls}]
 [study]
 slug = "dialogue"
