@@ -124,7 +124,7 @@ def test_simulated_data_are_called_so_at_every_turn(chains_page: str, plants_pag
 
 
 def test_the_questions_left_out_of_the_outcome_are_named(chains_page: str) -> None:
-    assert "left out of the outcome: bipartite committees" in chains_page
+    assert "left out of the outcome: Bipartite committees" in chains_page
 
 
 def test_items_left_out_read_as_the_points_they_belong_to(fresh_project: Path) -> None:
