@@ -134,14 +134,10 @@ def test_items_left_out_read_as_the_points_they_belong_to(fresh_project: Path) -
     study = load_study(fresh_project / "notebooks/studies/value_chains.toml")
     items = ["critical_khm_14_evacuation_drills", "critical_khm_15_exits_unlocked",
              "dialogue_and_disputes.4711.2"]  # fmt: skip
-<<<<<<< HEAD
-    assert name_points(study, "en", items) == ["emergency preparedness", "dialogue and disputes"]
-=======
     told = ["Emergency preparedness", "Dialogue, discipline and disputes"]
     assert name_points(study, "en", items) == told
     with pytest.raises(BriefError, match=r"'emergency_preparedness': no name\.ja"):
         name_points(study, "ja", items)
->>>>>>> f491655 (Khmer joins the languages of briefs)
 
 
 def test_a_refusal_is_a_key_message(plants_page: str) -> None:
@@ -258,8 +254,8 @@ def test_a_brief_is_written_as_the_same_bytes(plants: Study, plants_neck: Neck) 
 
 
 def test_a_language_without_catalogue_fails(plants: Study, plants_neck: Neck) -> None:
-    with pytest.raises(EvidenceError, match="no catalogue"):
-        write_brief(clear(plants_neck, plants), "km")
+    with pytest.raises(EvidenceError, match="no catalogue|no (?:noun|label)\\.xx|nothing on 'xx'"):
+        write_brief(clear(plants_neck, plants), "xx")
 
 
 def test_the_readme_tells_what_the_briefs_say(

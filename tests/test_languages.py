@@ -11,8 +11,10 @@ from typing import get_args
 
 import pytest
 from babel.messages.pofile import read_po
+from click.testing import CliRunner
 
 from evidence.brief import check_text
+from evidence.cli import main
 from evidence.errors import LanguageError, StudyError
 from evidence.exhibits import name_case
 from evidence.language import (
@@ -390,3 +392,11 @@ def _in_japanese(root: Path, slug: str) -> Path:
     text = re.sub(r"(?ms)^\[brief\.text\.(?!en).*?(?=^\[|\Z)", "", text)
     path.write_text(text + '\n[brief.text.ja]\nquestion = "問い。"\n', "utf-8")
     return path
+
+
+def test_the_command_tells_what_is_missing_to_a_signature() -> None:
+    told = CliRunner().invoke(main, ["wording", "km"])
+    assert told.exit_code == 0
+    assert told.output.startswith("km: not yet reviewed\n")
+    assert hash_messages("km") in told.output
+    assert CliRunner().invoke(main, ["wording"]).output.count("not yet reviewed") == 5

@@ -1,4 +1,4 @@
-"""The command line: check, lock, run, brief, publish, withdraw, diff; fetch, archive, register."""
+"""The command line: check, lock, run, brief, publish, withdraw, diff, wording; fetch, archive, register."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from evidence.disclosure import (
     write_results,
 )
 from evidence.errors import EvidenceError
-from evidence.language import refuse
+from evidence.language import LANGUAGES, list_unreviewed, refuse
 from evidence.neck import read_neck
 from evidence.panel import DataReport, report_data
 from evidence.portal import write_portal
@@ -232,6 +232,18 @@ def diff(old: str, new: str, *, as_json: bool) -> None:
             click.echo(line)
         click.echo(f"page: {page.relative_to(root)}")
         click.echo(f"JSON: {document.relative_to(root)}")
+
+
+@main.command()
+@click.argument("languages", metavar="LANGUAGE...", nargs=-1, type=click.Choice(LANGUAGES))
+def wording(languages: tuple[str, ...]) -> None:
+    """Tell what is missing until a person has reviewed the words of a language."""
+    with _told_plainly():
+        for language in languages or LANGUAGES:
+            missing = list_unreviewed(language)
+            click.echo(f"{language}: {'not yet reviewed' if missing else 'reviewed and signed'}")
+            for line in missing:
+                click.echo(f"  {line}")
 
 
 @main.command()

@@ -24,7 +24,7 @@ def tell_source(cleared: Cleared, language: str) -> list[str]:
     lines = [word_source(cleared, language, everything), *_definitions(cleared, language)]
     left_out = neck.protected["items_left_out"]
     if left_out:
-        points = join(language, name_points(study, language, left_out), "comma")
+        points = join(language, name_points(study, language, left_out), "semicolon")
         lines.append(say(language, "brief.left_out", items=points))
     digest = hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()[:12]
     shown = ", ".join(sorted(hashes)) if len(hashes) <= _MOST_HASHES else digest
