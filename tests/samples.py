@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -50,6 +51,16 @@ def edit(path: Path, old: str, new: str) -> Path:
     text = path.read_text(encoding="utf-8")
     assert old in text, f"{path.name} holds no {old!r}"
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+def speak(path: Path, *languages: str) -> Path:
+    """Let a study's brief be in these languages only, without texts in the others."""
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^languages = .*$", f"languages = {json.dumps(languages)}", text)
+    kept = "|".join(languages)
+    text = re.sub(rf"(?ms)^\[brief\.text\.(?!(?:{kept})\]).*?(?=^\[|\Z)", "", text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 

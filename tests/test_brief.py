@@ -254,7 +254,7 @@ def test_a_brief_is_written_as_the_same_bytes(plants: Study, plants_neck: Neck) 
 
 
 def test_a_language_without_catalogue_fails(plants: Study, plants_neck: Neck) -> None:
-    with pytest.raises(EvidenceError, match="no catalogue|no (?:noun|label)\\.xx|nothing on 'xx'"):
+    with pytest.raises(EvidenceError, match=r"no catalogue|no (?:noun|label)\.xx|nothing on 'xx'"):
         write_brief(clear(plants_neck, plants), "xx")
 
 

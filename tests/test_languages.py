@@ -42,7 +42,7 @@ from evidence.language import review as review_room
 from evidence.language.numbers import numerals_of
 from evidence.study import load_study, names_of_case, question_of
 from evidence.study.sections import Language
-from samples import edit, study_file
+from samples import edit, speak, study_file
 from sentences import GOLDEN, sentences, strip_joiners
 
 OTHERS = LANGUAGES[1:]
@@ -387,9 +387,8 @@ def test_a_typed_number_in_a_further_language_names_its_key(fresh_project: Path)
 
 def _in_japanese(root: Path, slug: str) -> Path:
     """Let a study's brief be in English and Japanese only, with a question in Japanese."""
-    path = study_file(root, slug)
-    text = re.sub(r"(?m)^languages = .*$", 'languages = ["en", "ja"]', path.read_text("utf-8"))
-    text = re.sub(r"(?ms)^\[brief\.text\.(?!en).*?(?=^\[|\Z)", "", text)
+    path = speak(study_file(root, slug), "en")
+    text = path.read_text("utf-8").replace('languages = ["en"]', 'languages = ["en", "ja"]')
     path.write_text(text + '\n[brief.text.ja]\nquestion = "問い。"\n', "utf-8")
     return path
 

@@ -23,7 +23,7 @@ from evidence.packs import (
     sections,
 )
 from evidence.study import load_study
-from samples import ROOT, edit, make_project, study_file
+from samples import ROOT, edit, make_project, speak, study_file
 
 COUNTRIES = ("BGD", "JPN", "KHM", "VNM")
 SECTORS = ("automotive", "electronics", "garment")
@@ -634,7 +634,7 @@ def test_the_example_of_the_page_adds_india(tmp_path: Path) -> None:
     added = [(v.id, v.mode) for v in after.versions if v.countries == ("IND",)]
     assert [mode for _, mode in added] == ["on_site", "virtual", "on_site", "on_site"]
     assert [name for name, _ in added] == ["cat", "virtual_check", "cat", "slcp"]
-    study = load_study(study_file(root, "value_chains"))
+    study = load_study(speak(study_file(root, "value_chains"), "en"))
     assert [case.id for case in study.cases] == ["IND-garment"]
     assert [name["en"] for name in study.cases[0].names] == ["India", "garment"]
 
@@ -643,7 +643,8 @@ def test_a_country_needs_no_law_and_no_questions_of_its_own(tmp_path: Path) -> N
     root = make_project(tmp_path)
     text = 'iso3 = "LAO"\nname.en = "Lao PDR"\nsectors = ["garment"]\n'
     _write(root, "countries/LAO.toml", text)
-    edit(study_file(root, "value_chains"), '"VNM"]', '"VNM", "LAO"]')
+    path = speak(study_file(root, "value_chains"), "en")
+    edit(path, '"VNM"]', '"VNM", "LAO"]')
     study = load_study(study_file(root, "value_chains"))
     assert "LAO-garment" in [case.id for case in study.cases]
     assert load_law(root, "LAO") == Law("LAO")

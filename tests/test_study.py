@@ -10,7 +10,7 @@ import pytest
 
 from evidence.errors import StudyError
 from evidence.study import find_root, load_study, select_case
-from samples import ROOT, STUDIES, edit, make_project, study_file
+from samples import ROOT, STUDIES, edit, make_project, speak, study_file
 
 CASES = 'country = ["BGD", "KHM", "JPN", "VNM"]\nsector = ["garment", "electronics", "automotive"]'
 HELD = (
@@ -102,8 +102,8 @@ BROKEN = {
     ),
     "unknown key in brief": Broken(
         "plants",
-        'languages = ["en"]',
-        'language = ["en"]',
+        'languages = ["en"',
+        'language = ["en"',
         "brief.language",
         UNKNOWN,
         "did you mean 'languages'?",
@@ -273,8 +273,8 @@ BROKEN = {
     ),
     "unknown language": Broken(
         "plants",
-        'languages = ["en"]',
-        'languages = ["xx"]',
+        'languages = ["en"',
+        'languages = ["xx"',
         "brief.languages[1]",
         "'xx'; expected 'en'",
         "Change the value.",
@@ -542,7 +542,8 @@ def test_a_new_country_pack_and_sector_make_a_new_case_without_code(project: Pat
     (project / "data/countries/IDN.toml").write_text(country, encoding="utf-8")
     sector = 'id = "footwear"\nname.en = "footwear"\n'
     (project / "data/sectors/footwear.toml").write_text(sector, encoding="utf-8")
-    path = edit(study_file(project, "value_chains"), '"VNM"]', '"VNM", "IDN"]')
+    path = speak(study_file(project, "value_chains"), "en")
+    path = edit(path, '"VNM"]', '"VNM", "IDN"]')
     study = load_study(edit(path, '"automotive"]', '"automotive", "footwear"]'))
     new = select_case(study, country="IDN", sector="footwear")
     assert {case.id for case in study.cases} == {*HELD, "IDN-footwear"}
