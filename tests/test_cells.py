@@ -79,7 +79,7 @@ def test_a_cell_holds_the_statistic_of_its_rows(
 
 
 def test_a_percentile_is_of_units_rounded_with_both_sides_counted(panel: Panel) -> None:
-    row = _cell(table_cells(panel, "wage", [], "percentile", percent=80), case="all")
+    row = _cell(table_cells(panel, "wage", [], 80), case="all")
     means = panel.data.groupby(level="entity")["wage"].mean()
     assert row["value"] == float(f"{means.quantile(0.8):.2g}")
     assert (row["below"], row["above"]) == (48, 12)
@@ -153,9 +153,13 @@ def test_a_table_with_a_cell_for_each_factory_is_refused(panel: Panel, name: str
         ({"by": ["committee", "committee"]}, "already has"),
         ({"value": "buyer"}, "text; expected numbers"),
         ({"value": "wage", "statistic": "share"}, "values other than 0 and 1"),
-        ({"statistic": "percentile"}, r"percent: none.*percent=90"),
-        ({"percent": 50.0}, "50 with 'mean'"),
-        ({"statistic": "percentile", "percent": 100.0}, "above 0 and below 100"),
+        ({"statistic": "percentile"}, r"a percentile such as 90"),
+        ({"statistic": 0}, "percentile 0"),
+        ({"statistic": 100.0}, "above 0 and below 100"),
+        ({"drawn_as": "panels"}, "drawn_as 'panels'.*'year' among"),
+        ({"by": ["buyer"], "drawn_as": "pairs"}, "'year' or an indicator"),
+        ({"drawn_as": "map"}, "cells of whole cases"),
+        ({"drawn_as": "pie"}, "one of panels"),
         ({"by": ["employment"], "bands": {"employment": (5, 3)}}, "edges 5, 3; expected"),
     ],
 )

@@ -16,8 +16,8 @@ from evidence.disclosure import Cleared, assess, clear, list_outputs, write_resu
 from evidence.disclosure.rules import CELL_RULES, REMEDIES, check_estimates, judge_cell
 from evidence.errors import DisclosureError, ExhibitError, StudyError
 from evidence.exhibits import Exhibit, table_cells
-from evidence.models import fit
-from evidence.neck import Neck, _list_adopters
+from evidence.models import fit, list_adopters
+from evidence.neck import Neck
 from evidence.panel import Panel
 from evidence.study import Disclosure, Study, Waiver, load_study
 from samples import edit, make_project, specify, study_file, write_study
@@ -40,7 +40,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return make_study(tmp_path_factory.mktemp("rules"))
 
 
-def _cut(value: str, by: list[str], statistic: str, **more: Any) -> Callable[..., Any]:
+def _cut(value: str, by: list[str], statistic: str | float, **more: Any) -> Callable[..., Any]:
     def tables(panel: Panel, case: str) -> tuple[Exhibit, ...]:
         return (table_cells(panel, value, by, statistic, case=case, **more),)
 
@@ -112,7 +112,7 @@ PLANTED: dict[str, tuple[str, Callable[..., Any], Frames]] = {
     ),
     "T5d a percentile at the end": (
         "percentiles",
-        _cut("wage", [], "percentile", percent=99),
+        _cut("wage", [], 99),
         _places(VNM=200),
     ),
     "T6 margins with a small cell": (
@@ -176,9 +176,9 @@ SAFE: dict[str, tuple[Callable[..., Any], Frames]] = {
     "sums by buyer and year": (_cut("employment", ["buyer", "year"], "sum"), _places(VNM=120)),
     "shares": (_cut("violation", ["year"], "share"), _places(VNM=40)),
     "shares by buyer": (_cut("union", ["buyer"], "share"), _places(VNM=90)),
-    "a quarter": (_cut("wage", [], "percentile", percent=25), _places(VNM=60)),
-    "three quarters": (_cut("wage", [], "percentile", percent=75), _places(VNM=60)),
-    "a tenth of many": (_cut("wage", [], "percentile", percent=10), _places(VNM=150)),
+    "a quarter": (_cut("wage", [], 25), _places(VNM=60)),
+    "three quarters": (_cut("wage", [], 75), _places(VNM=60)),
+    "a tenth of many": (_cut("wage", [], 10), _places(VNM=150)),
     "four countries": (_cut("wage", [], "mean"), _places(BGD=50, KHM=30, JPN=20, VNM=60)),
     "a table and its margin": (
         _both(_cut("wage", ["committee"], "mean"), _cut("wage", [], "mean")),
@@ -368,13 +368,13 @@ def test_the_units_of_an_adoption_path_are_those_of_its_steps(study: Study) -> N
     start = np.repeat([2020.0] * 12 + [2021.0] * 3 + [np.inf] * 25, 5)
     frame["x"] = (frame["year"] >= start).astype(float)
     panel = make_panel_of(study, frame)
-    listed = _list_adopters(panel, fit(panel, "path"))
+    listed = list_adopters(panel, study.specification("path"))
     counts = {term: len(names) for term, names in listed.items()}
     assert counts == {
         "x event -3": 3, "x event -2": 15, "x event -1": 15, "x event 0": 15, "x event 1": 15,
         "x event 2": 12, "x never": 25,
     }  # fmt: skip
-    assert _list_adopters(panel, fit(panel, "pooled")) == {}
+    assert list_adopters(panel, study.specification("pooled")) == {}
 
 
 def _factory_of_workers(panel: Panel) -> Panel:

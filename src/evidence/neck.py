@@ -24,16 +24,15 @@ from typing import Any
 import jsonschema
 import pandas as pd
 
-from evidence.errors import NeckError, PanelError
-from evidence.exhibits import CELL_COLUMNS, Exhibit, type_cells
+from evidence.errors import NeckError
+from evidence.exhibits import CELL_COLUMNS, PATH_COLUMNS, Exhibit, part_measures, type_cells
 from evidence.exhibits import COLUMNS as EXHIBIT_COLUMNS
 from evidence.findings import Finding, as_entry, compare_cases
 from evidence.models import COLUMNS as ESTIMATE_COLUMNS
-from evidence.models import Fit, find_cohorts
-from evidence.panel import Panel, cluster_column, select_sample
+from evidence.models import Fit, list_adopters
+from evidence.panel import Panel, select_sample
 
 SCHEMAS = Path(__file__).parent / "schemas"
-_ADOPTION = frozenset({"callaway_santanna", "sun_abraham", "imputation"})
 _COUNTS = ("nobs", "n_entities", "n_periods", "n_clusters", "n_treated_clusters")
 _TEXTS = ("analysis", "case", "specification", "estimator", "outcome", "term", "unit", "level",
           "cov_type", "small_sample", "role", "reason", "moderator")  # fmt: skip
@@ -86,22 +85,23 @@ def write_neck(
     study.internal.mkdir(parents=True, exist_ok=True)
     study.internal.chmod(0o700)
     estimates = pd.concat([fit.estimates for fit in fits], ignore_index=True)
+    shown = tuple(part for exhibit in exhibits for part in part_measures(exhibit))
     protected = {
         "confidentiality": panel.provenance.confidentiality,
         "protected_unit": panel.provenance.protected_unit,
         "identifiers": list(panel.provenance.identifiers),
         "citations": panel.provenance.citations,
         "items_left_out": list(panel.items_left_out),
-        "units": _list_units(panel, fits, exhibits),
+        "units": _list_units(panel, fits, shown),
         "rows": {f"{fit.case}/{fit.specification.id}": fit.units for fit in fits},
     }
-    neck = Neck(estimates, [as_entry(f) for f in findings], exhibits, protected)
+    neck = Neck(estimates, [as_entry(f) for f in findings], shown, protected)
     save_neck(neck, folder)
     steps = pd.concat([fit.ledger for fit in fits]).drop_duplicates()
     _replace_text(folder / "ledger.csv", _csv(steps))
     replace_file(folder / "panel.parquet", _as_parquet(panel.data))
     written = [("estimates.csv", len(estimates)), ("findings.json", len(findings))]
-    written += [(f"exhibits/{e.id}.csv", len(e.data)) for e in exhibits]
+    written += [(f"exhibits/{e.id}.csv", len(e.data)) for e in shown]
     return pd.DataFrame(written, columns=["file", "rows"])
 
 
@@ -112,34 +112,11 @@ def _list_units(
     for fit in fits:
         key = f"{fit.case}/{fit.specification.id}"
         units[key] = list(fit.units)
-        adopters = _list_adopters(panel, fit)
+        adopters = list_adopters(select_sample(panel, fit.specification), fit.specification)
         units |= {f"{key}/{term}": list(names) for term, names in adopters.items()}
     for exhibit in exhibits:
         units |= {f"{exhibit.id}/{cell}": list(names) for cell, names in exhibit.units.items()}
     return units
-
-
-def _list_adopters(panel: Panel, fit: Fit) -> dict[str, list[str]]:
-    """List the protected units behind each step of an adoption path, and those never on it.
-
-    Counted in the sample's rows; an estimator that drops more has fewer, never more.
-    """
-    spec = fit.specification
-    if spec.estimator not in _ADOPTION:
-        return {}
-    try:
-        column = cluster_column(panel.study, panel.provenance.protected_unit)
-    except PanelError:
-        return {}
-    data = select_sample(panel, spec).data
-    units, exposure = data[column].astype("string"), spec.exposures[0]
-    cohorts = find_cohorts(data[exposure]).reindex(data.index.get_level_values("entity"))
-    since = data.index.get_level_values("time") - cohorts.to_numpy()
-    listed = {
-        f"{exposure} event {event:g}": sorted(units[since == event].unique())
-        for event in sorted(since.dropna().unique())
-    }
-    return {**listed, f"{exposure} never": sorted(units[since.isna()].unique())}
 
 
 def _as_parquet(data: pd.DataFrame) -> bytes:
@@ -306,13 +283,14 @@ def _check_neck(texts: dict[str, str], where: str) -> None:
 
 def _check_exhibit(name: str, text: str, document: str, place: str) -> None:
     told = json.loads(document)
-    cells = told.get("kind") == "cells"
-    schema = "exhibit_cells" if cells else "exhibit"
+    kind = told.get("kind")
+    schema = {"cells": "exhibit_cells", "path": "exhibit_path"}.get(kind, "exhibit")
     if name.endswith(".json"):
         check_schema(told, schema, place)
         return
-    by = tuple(told.get("by", ())) if cells else ()
-    columns = ("case", *by, *CELL_COLUMNS) if cells else EXHIBIT_COLUMNS
+    by = tuple(told.get("by", ()))
+    known = {"cells": ("case", *by, *CELL_COLUMNS), "path": PATH_COLUMNS}
+    columns = known.get(kind, EXHIBIT_COLUMNS)
     check_schema(_records(text, columns, place, by), f"{schema}_rows", place)
 
 
@@ -332,8 +310,9 @@ def _records(
 
 
 def _parse_csv(source: Any, by: tuple[str, ...] = ()) -> pd.DataFrame:
-    texts = {*_TEXTS, "finding", "claim", "design", "direction", "status", *by}
-    numbers = {*ESTIMATE_COLUMNS, *EXHIBIT_COLUMNS, *CELL_COLUMNS} - {*_TEXTS, "status", *by}
+    texts = {*_TEXTS, "finding", "claim", "design", "direction", "exposure", "status", *by}
+    held = {*ESTIMATE_COLUMNS, *EXHIBIT_COLUMNS, *PATH_COLUMNS, *CELL_COLUMNS}
+    numbers = held - {*_TEXTS, "status", *by}
     frame = pd.read_csv(
         source,
         dtype=dict.fromkeys(texts, str),
@@ -341,7 +320,8 @@ def _parse_csv(source: Any, by: tuple[str, ...] = ()) -> pd.DataFrame:
         na_values={name: [""] for name in sorted(numbers)},
     )
     counts = (*_COUNTS, "contributors")
-    return frame.astype({name: "Int64" for name in counts if name in frame})
+    types = {**dict.fromkeys(counts, "Int64"), "event": "float64"}
+    return frame.astype({name: kind for name, kind in types.items() if name in frame})
 
 
 def _read_exhibit(path: Path) -> Exhibit:

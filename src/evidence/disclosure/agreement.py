@@ -8,13 +8,16 @@ from typing import Any
 import pandas as pd
 
 from evidence.errors import DisclosureError
-from evidence.exhibits import Exhibit, label_cell, list_places
+from evidence.exhibits import Exhibit, label_cell, lay_numbers, list_places
 from evidence.findings import agrees, compare_cases
 from evidence.neck import Neck
 from evidence.sources import Record, load_record
 from evidence.study import Study
 
 _OPENNESS = ("restricted", "simulated", "public")
+
+PUBLIC = frozenset({"cells", "coefficients", "findings", "path"})
+"""Kinds of exhibit that may be cleared; all others stay in the house."""
 
 
 def check_agreement(neck: Neck, study: Study) -> None:
@@ -33,8 +36,13 @@ def check_agreement(neck: Neck, study: Study) -> None:
     _check_findings(neck, stated, study)
     findings = {entry["id"]: entry for entry in stated}
     for exhibit in neck.exhibits:
-        if exhibit.specification["kind"] == "cells":
+        kind = exhibit.specification["kind"]
+        if kind not in PUBLIC:
+            raise _confidential(exhibit)
+        if kind == "cells":
             _check_cells(exhibit, neck, study)
+        elif kind == "path":
+            _check_path(exhibit, neck, study)
         elif not _agrees(exhibit, findings):
             raise _disagreement(f"exhibit '{exhibit.id}'", "findings.json", study)
 
@@ -90,6 +98,30 @@ def _check_cells(exhibit: Exhibit, neck: Neck, study: Study) -> None:
             raise _disagreement(f"exhibit '{exhibit.id}'", "protected.json", study)
 
 
+def _check_path(exhibit: Exhibit, neck: Neck, study: Study) -> None:
+    """Check that a path shows what its estimates say, all of it, in natural units."""
+    units, table = neck.protected["units"], neck.estimates
+    where = f"exhibit '{exhibit.id}'"
+    for (case, name), steps in exhibit.data.groupby(["case", "specification"]):
+        own = table[(table["case"] == case) & (table["specification"] == name)]
+        told = own[own["term"].str.contains(" event ", regex=False) & own["estimate"].notna()]
+        if sorted(steps["term"]) != sorted(told["term"]):
+            raise _disagreement(where, "estimates.csv", study)
+    for row in exhibit.rows:
+        same = table[(table[_PLACE] == [row[name] for name in _PLACE]).all(axis=1)]
+        expected = [lay_numbers(step) for step in same.to_dict("records")]
+        shown = {name: row[name] for name in ("unit", "estimate", "conf_low", "conf_high")}
+        if len(expected) != 1 or not all(_equal(v, expected[0][k]) for k, v in shown.items()):
+            raise _disagreement(where, "estimates.csv", study)
+        names = units.get("/".join(row[name] for name in _PLACE))
+        told_count = None if pd.isna(row["contributors"]) else row["contributors"]
+        if told_count != (None if names is None else len(names)):
+            raise _disagreement(where, "protected.json", study)
+
+
+_PLACE = ["case", "specification", "term"]
+
+
 def _shows(row: dict[str, Any], finding: dict[str, Any]) -> bool:
     same = {"finding": "id", "reference": "true_effect"}
     return all(_equal(value, finding[same.get(name, name)]) for name, value in row.items())
@@ -101,6 +133,16 @@ def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, float):
         return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-15)
     return bool(one == other)
+
+
+def _confidential(exhibit: Exhibit) -> DisclosureError:
+    kind = exhibit.specification["kind"]
+    return DisclosureError(
+        f"exhibit '{exhibit.id}'",
+        seen=f"kind '{kind}', which stays in the house",
+        expected=f"one of {', '.join(sorted(PUBLIC))}",
+        do="Leave it out; what one factory may see of itself is written to internal/scorecards.",
+    )
 
 
 def _mistaken(study: Study, seen: str, record: Record) -> DisclosureError:

@@ -19,7 +19,8 @@ FORMAT = "1.0.2"
 """Version of ACRO whose format this is."""
 
 _ORDER: tuple[Verdict, ...] = ("pass", "review", "fail")
-_TYPES = {"cells": "table", "coefficients": "regression", "findings": "regression"}
+_TYPES = {"cells": "table", "coefficients": "regression", "findings": "regression",
+          "path": "regression"}  # fmt: skip
 _SUMMED = {"threshold": "threshold", "p-ratio": "p-ratio", "dominance": "nk-rule",
            "zeros": "all-values-are-same"}  # fmt: skip
 

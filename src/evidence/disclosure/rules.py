@@ -93,16 +93,32 @@ def check_findings(neck: Neck, settings: Disclosure) -> list[Check]:
     rows += [
         (f"{exhibit.id}/{row['finding']}", "exhibit row", row)
         for exhibit in neck.exhibits
-        if exhibit.specification["kind"] != "cells"
+        if exhibit.specification["kind"] in {"coefficients", "findings"}
         for row in exhibit.rows
     ]
-    checks = []
+    checks = _check_paths(neck, settings)
     for output, kind, row in rows:
         refused = row["direction"] == "refused" and not pd.isna(row["contributors"])
         count = row["n_entities"] if refused else row["contributors"]
         problem = _few(count, settings.threshold, unit)
         checks.append(_check(output, kind, "contributors", problem))
     return checks
+
+
+def _check_paths(neck: Neck, settings: Disclosure) -> list[Check]:
+    """Check that enough protected units are observed at each step of a path that is shown."""
+    unit = neck.protected["protected_unit"]
+    return [
+        _check(
+            f"{exhibit.id}/{row['case']}/{row['term']}",
+            "exhibit row",
+            "contributors",
+            _few(row["contributors"], settings.threshold, unit),
+        )
+        for exhibit in neck.exhibits
+        if exhibit.specification["kind"] == "path"
+        for row in exhibit.rows
+    ]
 
 
 def check_estimates(neck: Neck, study: Study) -> list[Check]:

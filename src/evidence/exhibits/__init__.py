@@ -6,6 +6,8 @@ microdata and no words. ``draw`` makes a picture of it in a language and a width
 
 from __future__ import annotations
 
+from evidence.exhibits.benchmark import BENCHMARK_COLUMNS, QUANTILES, figure_benchmark
+from evidence.exhibits.captions import entitle, subtitle
 from evidence.exhibits.cells import (
     CELL_COLUMNS,
     STATISTICS,
@@ -27,29 +29,38 @@ from evidence.exhibits.fonts import (
     list_families,
     missing_characters,
 )
+from evidence.exhibits.measures import MEASURE, join_measures, list_figures, part_measures
 from evidence.exhibits.noun import COLUMNS, Exhibit, figure_coefficients, table_findings
+from evidence.exhibits.path import PATH_COLUMNS, lay_numbers
+from evidence.exhibits.presenting import present
 from evidence.exhibits.report import figure_report
+from evidence.exhibits.spoken import describe
 from evidence.exhibits.style import font_path
+from evidence.exhibits.tables import tabulate
 from evidence.exhibits.words import (
-    describe,
     entitle_cells,
     label_row,
     name_case,
     note_cells,
     say_findings,
-    tabulate,
     words_of,
 )
 
 __all__ = [
+    "BENCHMARK_COLUMNS",
     "CELL_COLUMNS",
     "COLUMNS",
+    "MEASURE",
+    "PATH_COLUMNS",
+    "QUANTILES",
     "STATISTICS",
     "Exhibit",
     "covered",
     "describe",
     "draw",
+    "entitle",
     "entitle_cells",
+    "figure_benchmark",
     "figure_change",
     "figure_coefficients",
     "figure_curve",
@@ -59,17 +70,23 @@ __all__ = [
     "font_path",
     "hash_font",
     "is_variable",
+    "join_measures",
     "label_cell",
     "label_row",
+    "lay_numbers",
     "list_families",
+    "list_figures",
     "list_places",
     "missing_characters",
     "name_case",
     "name_cause",
     "note_cells",
+    "part_measures",
+    "present",
     "remember",
     "say_findings",
     "show",
+    "subtitle",
     "table_cells",
     "table_findings",
     "tabulate",

@@ -9,16 +9,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from evidence.errors import ExhibitError, PanelError
+from evidence.exhibits.measures import MEASURE, join_measures
 from evidence.exhibits.noun import Exhibit
 from evidence.panel import Panel, cluster_column
 from evidence.study import Study
 
+_NAMED = ("count", "share", "mean", "sum", "median")
 STATISTICS = ("count", "share", "mean", "sum", "median", "percentile")
 """What a table cell may show; the smallest and largest value belong to somebody."""
 
@@ -31,39 +34,42 @@ CELL_COLUMNS = (
 _DIGITS = 2
 
 Bands = Mapping[str, Sequence[float]]
+DrawnAs = Literal["cells", "panels", "pairs", "map"]
 
 
 def table_cells(
     panel: Panel,
-    value: str,
+    value: str | Sequence[str],
     by: Sequence[str],
-    statistic: str,
+    statistic: str | float,
     *,
-    name: str = "cells",
+    name: str = "",
     case: str = "all",
-    percent: float | None = None,
     bands: Bands | None = None,
+    drawn_as: DrawnAs = "cells",
 ) -> Exhibit:
     """Show a statistic of a variable in cells of a panel.
 
     Parameters
     ----------
-    value : str
+    value : str or sequence of str
         A variable of the study. ``count`` counts the protected units that have a value
-        of it; the entity's own name counts all.
+        of it; the entity's own name counts all. Several (clusters of questions, say) of
+        one unit are drawn together, and judged apart.
     by : sequence of str
         What the cells are cut by: the time variable, indicators, cluster variables, or
         a numeric variable with ``bands``. The case stands before them.
-    statistic : str
-        One of ``STATISTICS``. ``share`` (0 to 1) is of a 0/1 variable; ``mean`` and
-        ``sum`` are over rows; a percentile is over the units' means, rounded to two
-        significant digits.
+    statistic : str or float
+        One of ``STATISTICS``, or a percentile, above 0 and below 100. ``share`` (0 to 1)
+        is of a 0/1 variable; ``mean`` and ``sum`` are over rows; a percentile (50 for
+        ``median``) is over the units' means, rounded to two significant digits.
     name : str
-        The exhibit's id.
-    percent : float, optional
-        Which percentile, above 0 and below 100; 50 for ``median``.
+        The exhibit's id; ``drawn_as`` if left out.
     bands : mapping, optional
         Variable → ascending edges; a band holds its lower edge.
+    drawn_as : {"cells", "panels", "pairs", "map"}
+        A table; small multiples over time; first and last period, or without and with an
+        indicator, beside each other; tiles of countries. The gate judges all as tables.
 
     Returns
     -------
@@ -80,12 +86,33 @@ def table_cells(
         For a statistic that is not allowed (callables, smallest, largest), an unknown
         variable, numbers without bands, or cells that are single units.
     """
-    _check_statistic(statistic, percent)
-    _check_value(panel, value, statistic)
+    _check_statistic(statistic)
+    values = (value,) if isinstance(value, str) else tuple(value)
+    for one in values:
+        _check_value(panel, one, statistic)
     edges = {key: tuple(map(float, cuts)) for key, cuts in (bands or {}).items()}
     _check_by(panel, by, edges)
+    _check_drawn_as(panel.study, by, drawn_as)
+    cut = _Cut(tuple(by), statistic, case, edges, drawn_as)
+    parts = [_cut_cells(panel, one, cut, name or drawn_as) for one in values]
+    return parts[0] if isinstance(value, str) else join_measures(parts, name or drawn_as)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """How a panel is cut into cells."""
+
+    by: tuple[str, ...]
+    statistic: str | float
+    case: str
+    edges: dict[str, tuple[float, ...]]
+    drawn_as: DrawnAs
+
+
+def _cut_cells(panel: Panel, value: str, cut: _Cut, name: str) -> Exhibit:
+    by, edges, case = cut.by, cut.edges, cut.case
+    statistic, share = _resolve(cut.statistic)
     rows = _lay_rows(panel, value, by, edges)
-    share = _percentile(statistic, percent)
     levels = [_levels(panel.study, key, rows, place, edges) for place, key in enumerate(by)]
     groups: dict[Any, pd.DataFrame] = dict(iter(rows.groupby("cell"))) if len(rows) else {}
     worker = _level(panel.study, value) == "worker"
@@ -107,6 +134,8 @@ def table_cells(
         "bands": {key: list(cuts) for key, cuts in edges.items() if key in by},
         "simulated": panel.provenance.simulated,
     }
+    if cut.drawn_as != "cells":
+        specification["drawn_as"] = cut.drawn_as
     return Exhibit(name, specification, _frame(data, by), units)
 
 
@@ -136,30 +165,56 @@ def type_cells(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype({**types, "equal": "boolean", "status": "str"})
 
 
-def _check_statistic(statistic: object, percent: float | None) -> None:
-    if not isinstance(statistic, str) or statistic not in STATISTICS:
+def _check_statistic(statistic: object) -> None:
+    if isinstance(statistic, int | float) and not isinstance(statistic, bool):
+        if 0 < statistic < 100:
+            return
+        raise ExhibitError(
+            "table_cells, statistic",
+            seen=f"percentile {statistic:g}",
+            expected="a percentile above 0 and below 100",
+            do="Say which percentile, such as 90; the smallest and the largest value belong to "
+            "somebody.",
+        )
+    if not isinstance(statistic, str) or statistic not in _NAMED:
         raise ExhibitError(
             "table_cells, statistic",
             seen=f"'{getattr(statistic, '__name__', statistic)}'",
-            expected=f"one of {', '.join(STATISTICS)}",
+            expected=f"one of {', '.join(_NAMED)}, or a percentile such as 90",
             do="Choose one by its name: a function of your own cannot be checked, and the "
             "smallest and the largest value belong to somebody.",
         )
-    wanted = statistic == "percentile"
-    if wanted != (percent is not None) or (percent is not None and not 0 < percent < 100):
+
+
+def _resolve(statistic: str | float) -> tuple[str, float | None]:
+    """Name a statistic, and give its percentile as a share."""
+    if isinstance(statistic, str):
+        return statistic, 0.5 if statistic == "median" else None
+    return "percentile", statistic / 100
+
+
+def _check_drawn_as(study: Study, by: Sequence[str], drawn_as: str) -> None:
+    """Check that a figure has the axis that it needs."""
+    wanted = {
+        "panels": (study.time.name in by, f"'{study.time.name}' among what it is cut by"),
+        "pairs": (
+            study.time.name in by or any(study.variable(k).unit == "indicator" for k in by),
+            f"'{study.time.name}' or an indicator among what it is cut by",
+        ),
+        "map": (not by, "cells of whole cases: nothing that they are cut by"),
+        "cells": (True, ""),
+    }
+    fits, expected = wanted.get(drawn_as, (False, f"one of {', '.join(wanted)}"))
+    if not fits:
         raise ExhibitError(
-            "table_cells, percent",
-            seen="none" if percent is None else f"{percent:g} with '{statistic}'",
-            expected="a number above 0 and below 100 with 'percentile', none with the others",
-            do="Say which percentile, such as percent=90.",
+            f"table_cells, drawn_as '{drawn_as}'",
+            seen=f"by {', '.join(by) or 'nothing'}",
+            expected=expected,
+            do="Change 'by', or draw it in another way.",
         )
 
 
-def _percentile(statistic: str, percent: float | None) -> float | None:
-    return 0.5 if statistic == "median" else None if percent is None else percent / 100
-
-
-def _check_value(panel: Panel, value: str, statistic: str) -> None:
+def _check_value(panel: Panel, value: str, statistic: str | float) -> None:
     _check_known(panel.study, value, "value")
     if statistic == "count":
         return
@@ -203,7 +258,7 @@ def _check_by(panel: Panel, by: Sequence[str], bands: Mapping[str, tuple[float, 
                 expected=f"groups of units ({panel.provenance.protected_unit})",
                 do="Cut by something that units share.",
             )
-        if name in CELL_COLUMNS or name == "case" or list(by).count(name) > 1:
+        if name in CELL_COLUMNS or name in {"case", MEASURE} or list(by).count(name) > 1:
             raise ExhibitError(
                 where,
                 seen="a name that the table already has",
@@ -344,12 +399,12 @@ def _summarise(
     if rows.empty:
         return None
     if share is not None:
-        return _round(float(means.quantile(share))) if len(means) else None
+        return round_quantile(float(means.quantile(share))) if len(means) else None
     return float(rows["number"].sum() if statistic == "sum" else rows["number"].mean())
 
 
-def _round(number: float) -> float:
-    """Round to two significant digits."""
+def round_quantile(number: float) -> float:
+    """Round to two significant digits, so that a quantile is nobody's own value."""
     if number == 0:
         return 0.0
     return round(number, _DIGITS - 1 - math.floor(math.log10(abs(number))))

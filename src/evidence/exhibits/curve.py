@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from evidence.exhibits.labels import SMALL, choose_ticks, decimals_of_ticks, widest, wrap
 from evidence.exhibits.noun import Exhibit
-from evidence.exhibits.style import BLUE, GREY, INCHES, INK, MUTED, Width
-from evidence.language import capitalise, format_number, say
-from evidence.models import CONF_LEVEL, Curve
+from evidence.exhibits.style import BLUE, GRID, INCHES, INK, MUTED, Width
+from evidence.language import capitalise, format_number
+from evidence.models import Curve
 from evidence.study import Study, label_of
 
-_LINE = {"wide": 100, "narrow": 46}
+_MOST = {"wide": 1.8, "narrow": 1.2}
+_DENSE = {"wide": 60, "narrow": 28}
+_TALL, _GAP, _STEP = 2.3, 0.12, 0.2
 
 
 def figure_curve(curve: Curve, *, simulated: bool = False) -> Exhibit:
@@ -42,39 +45,57 @@ def figure_curve(curve: Curve, *, simulated: bool = False) -> Exhibit:
 def _draw_curve(exhibit: Exhibit, study: Study, language: str, width: Width) -> Figure:
     data, asked = exhibit.data, exhibit.specification
     rows = [*asked["blocks"], *asked["choices"]]
-    bottom = 0.2 * max(len(rows), 1)
-    figure = Figure(figsize=(INCHES[width], 2.6 + bottom), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, bottom])
-    _draw_estimates(above, data, language)
-    _draw_choices(below, data, asked, [_label(study, language, name) for name in rows])
-    title = say(
-        language,
-        "curve.title",
-        exposure=_label(study, language, asked["term"]),
-        count=format_number(language, float(len(data)), decimals=0),
+    figure = Figure(figsize=(INCHES[width], 1.0))
+    labels = [
+        wrap(figure, _label(study, language, name), _MOST[width], size=SMALL) for name in rows
+    ]
+    below = (_STEP + 0.13 * max((text.count("\n") for text in labels), default=0)) * max(
+        len(rows), 1
     )
-    text = say(language, "report.simulated", title=title) if asked["simulated"] else title
-    title = textwrap.fill(capitalise(text), _LINE[width])
-    figure.suptitle(title, x=0.01, ha="left", fontsize=8.5, color=MUTED)
-    note = say(language, "curve.note", level=format_number(language, 100 * CONF_LEVEL, decimals=0))
-    figure.supxlabel(note, x=0.01, ha="left", fontsize=7.5, color=MUTED)
+    low, high = _reach(data)
+    ticks = choose_ticks(low, high, 4)
+    told = [format_number(language, tick, decimals=decimals_of_ticks(ticks)) for tick in ticks]
+    left = widest(figure, [*"\n".join(labels).split("\n"), *told], size=SMALL) + 0.14
+    height = _TALL + _GAP + below + 0.04
+    figure.set_size_inches(INCHES[width], height)
+    across = (INCHES[width] - left - 0.04) / INCHES[width]
+    above = figure.add_axes((left / INCHES[width], (below + _GAP + 0.04) / height, across,
+                             (_TALL - 0.06) / height))  # fmt: skip
+    above.set_ylim(low, high)
+    above.set_yticks(ticks, told, fontsize=SMALL)
+    _draw_estimates(above, data, dense=len(data) > _DENSE[width])
+    marks = figure.add_axes((left / INCHES[width], 0.04 / height, across, below / height))
+    _draw_choices(marks, data, asked, labels)
+    for axes in (above, marks):
+        axes.set_xlim(-0.8, len(data) - 0.2)
     return figure
 
 
-def _draw_estimates(axes: Axes, data: pd.DataFrame, language: str) -> None:
-    places = range(len(data))
-    told = (data["conf_low"] > 0) | (data["conf_high"] < 0)
-    axes.vlines(places, data["conf_low"], data["conf_high"], color=GREY, linewidth=0.8)
-    for sure, color in ((True, BLUE), (False, "white")):
-        own = [place for place, is_told in zip(places, told, strict=True) if is_told == sure]
+def _reach(data: pd.DataFrame) -> tuple[float, float]:
+    ends = data[["estimate", "conf_low", "conf_high"]].astype("float64")
+    low, high = min(0.0, float(ends.min().min())), max(0.0, float(ends.max().max()))
+    room = 0.06 * ((high - low) or 1.0)
+    return low - room, high + room
+
+
+def _draw_estimates(axes: Axes, data: pd.DataFrame, *, dense: bool) -> None:
+    """Draw every estimate with its interval; hollow and grey where zero is inside."""
+    places = np.arange(len(data))
+    told = ((data["conf_low"] > 0) | (data["conf_high"] < 0)).to_numpy()
+    size, line = (2.6, 0.7) if dense else (5.0, 1.4)
+    for sure, color in ((True, BLUE), (False, MUTED)):
+        own = data[told == sure]
+        axes.vlines(
+            places[told == sure], own["conf_low"], own["conf_high"], color=color, linewidth=line
+        )
         axes.plot(
-            own, data["estimate"].iloc[own], "o", color=color, markersize=3,
-            markeredgecolor=BLUE if sure else MUTED, markeredgewidth=0.7,
+            places[told == sure], own["estimate"], "o", color=color, markersize=size,
+            markerfacecolor=color if sure else "white", markeredgewidth=line, zorder=3,
         )  # fmt: skip
-    axes.axhline(0, color=INK, linewidth=0.9)
-    axes.yaxis.set_major_formatter(
-        lambda value, _: format_number(language, value, decimals=_decimals(data))
-    )
+    axes.axhline(0, color=INK, linewidth=0.9, zorder=1)
+    axes.grid(axis="y", color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xticks([])
     axes.tick_params(length=0)
     sns.despine(ax=axes, left=True, bottom=True)
 
@@ -87,14 +108,15 @@ def _draw_choices(
     for row, flag in enumerate(flags):
         own = [place for place, chosen in enumerate(flag) if chosen]
         axes.plot(own, [row] * len(own), "|", color=INK, markersize=5, markeredgewidth=0.8)
-    axes.set_yticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(labels)), labels, fontsize=SMALL)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.set_xticks([])
     axes.tick_params(length=0)
     sns.despine(ax=axes, left=True, bottom=True)
 
 
-def _decimals(data: pd.DataFrame) -> int:
+def count_decimals(data: pd.DataFrame) -> int:
+    """Count the decimals that show the largest end of a curve's intervals."""
     largest = float(data[["conf_low", "conf_high"]].abs().max().max())
     return next((n for n in range(6) if largest * 10**n >= 10), 6)
 

@@ -2,38 +2,60 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, Literal, cast
 
 import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evidence.errors import ExhibitError
+from evidence.exhibits.benchmark import DRAWN as BENCHMARKS
+from evidence.exhibits.captions import CAPTIONED, entitle, subtitle
 from evidence.exhibits.change import DRAWN as CHANGED
+from evidence.exhibits.coefficients import DRAWN as COEFFICIENTS
 from evidence.exhibits.curve import DRAWN as CURVES
+from evidence.exhibits.event_study import DRAWN as PATHS
 from evidence.exhibits.noun import Exhibit
+from evidence.exhibits.pairs import DRAWN as PAIRS
+from evidence.exhibits.panels import DRAWN as PANELS
 from evidence.exhibits.report import DRAWN as REPORTED
-from evidence.exhibits.style import (
-    BLUE,
-    GRID,
-    INCHES,
-    INK,
-    MUTED,
-    Width,
-    refuse_missing_glyphs,
-    style,
-)
-from evidence.exhibits.words import label_row, tabulate
-from evidence.language import capitalise, format_number, name_unit, say, shown_decimals
+from evidence.exhibits.spoken import describe
+from evidence.exhibits.style import Width, refuse_missing_glyphs, style
+from evidence.exhibits.tables import tabulate
+from evidence.exhibits.tiles import DRAWN as TILES
 from evidence.study import Study
 
+_DRAWN: dict[str, Callable[[Exhibit, Study, str, Width], Figure]] = {
+    **COEFFICIENTS,
+    **PANELS,
+    **PAIRS,
+    **PATHS,
+    **TILES,
+    **BENCHMARKS,
+    **REPORTED,
+    **CURVES,
+    **CHANGED,
+}
+_DPI = 220
+"""Dots an inch of a PNG, for documents that do not take SVG."""
 
-def draw(exhibit: Exhibit, study: Study, language: str, width: Width) -> bytes:
-    """Draw a figure as SVG with its text as paths.
+
+def draw(
+    exhibit: Exhibit,
+    study: Study,
+    language: str,
+    width: Width,
+    *,
+    format: Literal["svg", "png"] = "svg",
+) -> bytes:
+    """Draw a figure: as SVG with its text as paths, or as PNG at 220 dots an inch.
+
+    Title, subtitle and source are no part of the picture: the page sets them.
 
     Parameters
     ----------
@@ -45,35 +67,36 @@ def draw(exhibit: Exhibit, study: Study, language: str, width: Width) -> bytes:
     ExhibitError
         Where the exhibit is no figure, or a label holds a character that no font draws.
     """
-    kind = exhibit.specification["kind"]
-    if kind not in _DRAWN:
+    form = exhibit.form
+    if form not in _DRAWN:
         raise ExhibitError(
             f"exhibit '{exhibit.id}'",
-            seen=f"kind '{kind}'",
+            seen=f"kind '{form}'",
             expected=" or ".join(_DRAWN),
             do="Tables are laid out, not drawn.",
         )
+    told = {"Date": None, "Creator": None} if format == "svg" else {"Software": None}
     settings = style(language)
     with (
         refuse_missing_glyphs(f"exhibit '{exhibit.id}' in language '{language}'"),
         sns.axes_style("white", settings),
         mpl.rc_context(cast("Any", settings)),
     ):
-        figure = _DRAWN[kind](exhibit, study, language, width)
+        figure = _DRAWN[form](exhibit, study, language, width)
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(buffer, format=format, metadata=told, dpi=_DPI if format == "png" else None)
     return buffer.getvalue()
 
 
 def show(item: Exhibit | pd.DataFrame, study: Study | None = None, language: str = "en") -> Any:
-    """Show an exhibit or a frame in a notebook: a picture, or a table with whole texts.
+    """Show an exhibit or a frame in a notebook: a picture with its words, or a table.
 
     Raises
     ------
     ExhibitError
         Where an exhibit is to be shown without its study, which holds the labels.
     """
-    from IPython.display import HTML, SVG
+    from IPython.display import HTML
 
     if isinstance(item, pd.DataFrame):
         with pd.option_context("display.max_colwidth", None):
@@ -85,100 +108,27 @@ def show(item: Exhibit | pd.DataFrame, study: Study | None = None, language: str
             expected="the study whose labels the exhibit is shown with",
             do="Say ev.show(exhibit, plan).",
         )
-    if item.specification["kind"] in _DRAWN:
-        return SVG(data=draw(item, study, language, "wide"))
+    if item.form in _DRAWN:
+        return HTML(_as_figure(item, study, language))
     head, body = tabulate(study, language, item)
     texts = [[text for text, _ in row] for row in body]
     return show(pd.DataFrame(texts, columns=head).set_index(head[0]))
 
 
-def _draw_coefficients(exhibit: Exhibit, study: Study, language: str, width: Width) -> Figure:
-    rows = exhibit.rows
-    labels = [label_row(study, language, exhibit, row) for row in rows]
-    narrow = width == "narrow"
-    height = (0.42 if narrow else 0.34) * len(rows) + 0.75
-    figure = Figure(figsize=(INCHES[width], height))
-    left = 0.02 if narrow else (_widest(figure, labels) + 0.15) / INCHES[width]
-    right = 1 - 0.55 / INCHES[width]
-    bottom = 0.42 / height
-    axes = figure.add_axes((left, bottom, right - left, 1 - bottom - 0.3 / height))
-    places = list(range(len(rows)))[::-1]
-    for place, row, label in zip(places, rows, labels, strict=True):
-        _draw_row(axes, place, row, language)
-        _draw_label(axes, place, label, narrow=narrow)
-    axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
-    axes.set_xlim(*_reach(exhibit.data))
-    axes.set_ylim(-0.6, len(rows) - 0.4 + (0.2 if narrow else 0))
-    axes.set_yticks([])
-    axes.grid(axis="x", color=GRID, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4 if narrow else 6))
-    axes.xaxis.set_major_formatter(lambda value, _: _tick(language, value))
-    axes.tick_params(axis="x", length=0)
-    axes.set_xlabel(capitalise(name_unit(language, rows[0]["unit"])))
-    _draw_directions(axes, language)
-    sns.despine(ax=axes, left=True, bottom=True)
-    return figure
+def _as_figure(item: Exhibit, study: Study, language: str) -> str:
+    """Set a picture as a figure of HTML, under its title and subtitle."""
+    address = as_address(draw(item, study, language, "wide"))
+    if item.form not in CAPTIONED:
+        return f'<img alt="" src="{address}">'
+    title, below, alt = (
+        html.escape(said(study, language, item)) for said in (entitle, subtitle, describe)
+    )
+    return (
+        f"<figure><figcaption><strong>{title}</strong><br>{below}</figcaption>"
+        f'<img alt="{alt}" src="{address}"></figure>'
+    )
 
 
-def _reach(data: pd.DataFrame) -> tuple[float, float]:
-    """Choose the axis so that both sides of zero have room for their word."""
-    ends = data[["estimate", "conf_low", "conf_high", "reference"]].astype("float64")
-    low, high = min(0.0, ends.min().min()), max(0.0, ends.max().max())
-    room = 0.2 * (high - low)
-    return min(low - room / 4, -room), max(high + room / 4, room)
-
-
-def _widest(figure: Figure, labels: list[str]) -> float:
-    """Measure the widest label in inches."""
-    texts = [figure.text(0, 0, label) for label in labels]
-    widths = [text.get_window_extent().width / figure.dpi for text in texts]
-    for text in texts:
-        text.remove()
-    return float(max(widths))
-
-
-def _draw_label(axes: Axes, place: int, label: str, *, narrow: bool) -> None:
-    axes.annotate(
-        label, (0, place), (0, 8) if narrow else (-8, 0), textcoords="offset points",
-        ha="left" if narrow else "right", va="bottom" if narrow else "center",
-        xycoords=axes.get_yaxis_transform(), zorder=5,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
-    )  # fmt: skip
-
-
-def _draw_row(axes: Axes, place: int, row: Mapping[str, Any], language: str) -> None:
-    told = row["direction"] in {"decrease", "increase"}
-    color = BLUE if told else MUTED
-    if not pd.isna(row["conf_low"]):
-        axes.plot([row["conf_low"], row["conf_high"]], [place, place], color=color, linewidth=1.8)
-    if row.get("reference") is not None and not pd.isna(row["reference"]):
-        axes.plot([row["reference"]], [place], "|", color=INK, markersize=11, zorder=4)
-    axes.plot(
-        [row["estimate"]], [place], "o", color=color, markersize=6, markeredgewidth=1.4,
-        markerfacecolor=color if told else "white", zorder=3,
-    )  # fmt: skip
-    value = format_number(language, row["estimate"], decimals=shown_decimals(row), signed=True)
-    axes.annotate(
-        value, (1, place), (36, 0), xycoords=axes.get_yaxis_transform(), color=color,
-        textcoords="offset points", ha="right", va="center",
-    )  # fmt: skip
-
-
-def _draw_directions(axes: Axes, language: str) -> None:
-    for words, offset, side in (
-        ("\N{LEFTWARDS ARROW} " + say(language, "figure.lower"), -5, "right"),
-        (say(language, "figure.higher") + " \N{RIGHTWARDS ARROW}", 5, "left"),
-    ):
-        axes.annotate(
-            words, (0, 1), (offset, 3), xycoords=axes.get_xaxis_transform(), color=MUTED,
-            textcoords="offset points", ha=side, va="bottom", annotation_clip=False,
-        )  # fmt: skip
-
-
-def _tick(language: str, value: float) -> str:
-    decimals = 0 if float(value).is_integer() else 1
-    return format_number(language, value, decimals=decimals)
-
-
-_DRAWN = {"coefficients": _draw_coefficients, **REPORTED, **CURVES, **CHANGED}
+def as_address(svg: bytes) -> str:
+    """Write an SVG as a data address."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from evidence.errors import ExhibitError
+from evidence.exhibits.path import follow_path
 from evidence.findings import Finding
+from evidence.models import Fit
 
 COLUMNS = (
     "finding", "claim", "case", "design", "direction", "outcome", "exposure", "moderator",
     "estimate",
-    "conf_low", "conf_high", "unit", "n_entities", "reference", "contributors",
+    "conf_low", "conf_high", "unit", "n_entities", "first_period", "last_period", "reference",
+    "contributors",
 )  # fmt: skip
+"""Columns of what shows findings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,31 +41,48 @@ class Exhibit:
         """The data, a mapping a row."""
         return [{str(k): v for k, v in row.items()} for row in self.data.to_dict("records")]
 
+    @property
+    def form(self) -> str:
+        """How it is drawn or laid out: ``drawn_as`` where there is one, else its kind."""
+        return str(self.specification.get("drawn_as", self.specification["kind"]))
 
-def figure_coefficients(findings: tuple[Finding, ...]) -> Exhibit:
+
+def figure_coefficients(
+    shown: tuple[Finding, ...] | Fit, *, drawn_as: Literal["rows", "map"] = "rows"
+) -> Exhibit:
     """Show the estimates that share outcome and unit with the first estimated claim.
+
+    Parameters
+    ----------
+    shown : tuple of Finding, or Fit
+        A fit of a staggered adoption gives its path: an estimate a period since adoption.
+    drawn_as : {"rows", "map"}
+        Rows of dots and intervals, or tiles of the countries in their rough places; the
+        tiles show the first claim alone.
 
     Raises
     ------
     ExhibitError
-        Where no finding has an estimate.
+        Where no finding has an estimate, or a fit has no path.
     """
-    rows = _rows(findings)
-    shown = rows[rows["estimate"].notna()]
-    if shown.empty:
+    if isinstance(shown, Fit):
+        return Exhibit("path", *follow_path(shown))
+    rows = _rows(shown)
+    told = rows[rows["estimate"].notna()]
+    if told.empty:
         raise ExhibitError(
             "figure_coefficients",
             seen="no finding with an estimate",
             expected="at least one",
             do="Give the study a claim that its design can speak about.",
         )
-    first = shown.iloc[0]
-    alike = shown[(shown["outcome"] == first["outcome"]) & (shown["unit"] == first["unit"])]
-    return Exhibit(
-        "coefficients",
-        {"kind": "coefficients", "conf_level": findings[0].conf_level},
-        alike.reset_index(drop=True),
-    )
+    first = told.iloc[0]
+    alike = told[(told["outcome"] == first["outcome"]) & (told["unit"] == first["unit"])]
+    specification = {"kind": "coefficients", "conf_level": shown[0].conf_level}
+    if drawn_as == "rows":
+        return Exhibit("coefficients", specification, alike.reset_index(drop=True))
+    alone = alike[alike["claim"] == first["claim"]].reset_index(drop=True)
+    return Exhibit("map", {**specification, "drawn_as": "map"}, alone)
 
 
 def table_findings(findings: tuple[Finding, ...]) -> Exhibit:
@@ -86,7 +107,7 @@ def table_findings(findings: tuple[Finding, ...]) -> Exhibit:
 def _rows(findings: tuple[Finding, ...]) -> pd.DataFrame:
     rows = [
         {
-            **{name: getattr(f, name) for name in COLUMNS[1:13]},
+            **{name: getattr(f, name) for name in COLUMNS[1:15]},
             "finding": f.id,
             "reference": f.true_effect,
             "contributors": f.contributors,

@@ -18,6 +18,9 @@ from evidence.exhibits.fonts import FAMILIES, LATIN, WEIGHTS, find_font, fix_wei
 Width = Literal["wide", "narrow"]
 
 INK, BLUE, MUTED, GREY, GRID = "#1b2530", "#00558c", "#4f5a64", "#c3cad1", "#d9dee3"
+SERIES = ("#12436D", "#28A197", "#801650", "#F46A25")
+"""Colours of series, four at most (Government Analysis Function)."""
+
 INCHES = {"wide": 7.0, "narrow": 3.55}
 _MISSING = r"Glyph (\d+) .*missing from font"
 

@@ -71,12 +71,16 @@ def label_row(study: Study, language: str, exhibit: Exhibit, row: Mapping[str, A
     return capitalise(join(language, parts or [words["exposure"]], "comma"))
 
 
-def describe(study: Study, language: str, exhibit: Exhibit) -> str:
-    """Write the alternative text of a figure from the numbers that it shows."""
-    first = exhibit.rows[0]
-    unit = name_unit(language, first["unit"])
-    words = words_of(study, language, first)
-    told = [say(language, "alt.intro", outcome=words["outcome"], unit=unit)]
+def is_clear_of_zero(row: Mapping[str, Any]) -> bool:
+    """Tell whether an estimate has an interval that leaves zero out."""
+    if pd.isna(row["conf_low"]):
+        return False
+    return bool(row["conf_low"] > 0 or row["conf_high"] < 0)
+
+
+def describe_findings(study: Study, language: str, exhibit: Exhibit, intro: str) -> str:
+    """Tell the estimates that a figure shows, and which intervals include no difference."""
+    told = [intro]
     for row in exhibit.rows:
         decimals = shown_decimals(row)
         estimate = format_number(language, row["estimate"], decimals=decimals)
@@ -89,27 +93,17 @@ def describe(study: Study, language: str, exhibit: Exhibit) -> str:
     return join(language, told, "sentence")
 
 
-def tabulate(
+def tabulate_findings(
     study: Study, language: str, exhibit: Exhibit
 ) -> tuple[list[str], list[list[tuple[str, str]]]]:
-    """Lay a table out in a language.
-
-    Returns
-    -------
-    head : list of str
-        Column heads, the first one for the row heads.
-    body : list of list of (text, direction)
-        Row by row; ``direction`` is empty for cells that are no estimate.
-    """
-    if exhibit.specification["kind"] == "cells":
-        return _tabulate_cells(study, language, exhibit)
+    """Lay findings out: a row a claim, or where there are several cases a row a case."""
     several = exhibit.data["case"].nunique() > 1
     return (_tabulate_cases if several else _tabulate_claims)(study, language, exhibit)
 
 
 def entitle_cells(study: Study, language: str, exhibit: Exhibit) -> str:
     """Say in a caption what a table of cells shows, and what it is cut by."""
-    what = _head_of_cells(study, language, exhibit)
+    what = head_of_cells(study, language, exhibit)
     by = [label_of(study, language, name) for name in exhibit.specification["by"]]
     if not by:
         return what
@@ -139,52 +133,56 @@ def say_findings(findings: tuple[Finding, ...], study: Study, language: str = "e
     return pd.DataFrame(rows, columns=["claim", "sentence", "certainty"]).set_index("claim")
 
 
-def _tabulate_cells(
+def tabulate_cells(
     study: Study, language: str, exhibit: Exhibit
 ) -> tuple[list[str], list[list[tuple[str, str]]]]:
+    """Lay a table of cells out: a row a cell."""
     asked = exhibit.specification
     several = exhibit.data["case"].nunique() > 1
     counted = asked["statistic"] == "count"
     places = [say(language, "table.place")] if several or not asked["by"] else []
     heads = [capitalise(label_of(study, language, name)) for name in asked["by"]]
     nouns = capitalise(nouns_of(study, language)[1])
-    amounts = [_head_of_cells(study, language, exhibit)]
+    amounts = [head_of_cells(study, language, exhibit)]
     amounts += [] if counted else [say(language, "table.entities", nouns=nouns)]
     body = []
     for row in exhibit.rows:
         labels = [name_case(study, language, row["case"])] if places else []
-        labels += [_place_label(study, language, exhibit, name, row[name]) for name in asked["by"]]
-        numbers = [_amount_of_cell(language, asked, row)]
+        labels += [place_label(study, language, exhibit, name, row[name]) for name in asked["by"]]
+        numbers = [amount_of_cell(language, asked, row)]
         numbers += [] if counted else [_count_of_cell(language, row)]
         empty = "refused" if pd.isna(row["value"]) else ""
         body.append([*((text, "") for text in labels), *((text, empty) for text in numbers)])
     return [*places, *heads, *amounts], body
 
 
-def _head_of_cells(study: Study, language: str, exhibit: Exhibit) -> str:
+def head_of_cells(study: Study, language: str, exhibit: Exhibit) -> str:
+    """Say what the cells of a table are: statistic, variable, unit."""
     asked = exhibit.specification
     percent = asked["percent"]
     told = {
         "value": label_of(study, language, asked["value"]),
         "nouns": nouns_of(study, language)[1],
         "percent": "" if percent is None else format_number(language, percent, decimals=0),
-        "unit": name_unit(language, "percent" if _is_share(asked) else asked["unit"]),
+        "unit": name_unit(language, "percent" if is_share(asked) else asked["unit"]),
     }
     return capitalise(say(language, f"cells.{asked['statistic']}", **told))
 
 
-def _is_share(asked: Mapping[str, Any]) -> bool:
+def is_share(asked: Mapping[str, Any]) -> bool:
+    """Tell whether a statistic is shown in per cent."""
     return asked["statistic"] == "share" or asked["unit"] in {"share", "indicator"}
 
 
-def _amount_of_cell(language: str, asked: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+def amount_of_cell(language: str, asked: Mapping[str, Any], row: Mapping[Any, Any]) -> str:
+    """Say the number of a cell as a page shows it."""
     if row["status"] == "suppressed":
         return say(language, "cells.suppressed")
     if pd.isna(row["value"]):
         return say(language, "cells.empty")
     if asked["statistic"] == "count":
         return format_number(language, row["value"], decimals=0)
-    scale = 100 if _is_share(asked) and asked["statistic"] != "sum" else 1
+    scale = 100 if is_share(asked) and asked["statistic"] != "sum" else 1
     return format_number(language, scale * row["value"], decimals=1 if scale == 100 else 2)
 
 
@@ -194,13 +192,14 @@ def _count_of_cell(language: str, row: Mapping[str, Any]) -> str:
     return format_number(language, row["contributors"], decimals=0)
 
 
-def _place_label(study: Study, language: str, exhibit: Exhibit, name: str, label: str) -> str:
+def place_label(study: Study, language: str, exhibit: Exhibit, name: str, label: str) -> str:
+    """Say a label by which cells are cut, in a language."""
     asked = exhibit.specification
     bases = asked.get("merged", {}).get(name, {}).get(label, [label])
     if len(bases) > 1 and study.variable(name).role == "time":
         return format_period(language, bases[0], bases[-1])
     if len(bases) > 1 and name in asked["bands"]:
-        return _place_label(
+        return place_label(
             study, language, exhibit, name,
             f"{bases[0].partition('..')[0]}..{bases[-1].partition('..')[2]}",
         )  # fmt: skip

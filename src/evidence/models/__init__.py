@@ -74,7 +74,7 @@ from evidence.models.kernel.clusters import (
 from evidence.models.kernel.curve import Curve, draw_curve, leave_out
 from evidence.models.kernel.least_squares import estimate_least_squares
 from evidence.models.kernel.streaming import estimate_streamed
-from evidence.models.level import guard_level
+from evidence.models.level import guard_level, list_adopters
 
 __all__ = [
     "COLUMNS",
@@ -132,6 +132,7 @@ __all__ = [
     "invert_test",
     "jackknife",
     "leave_out",
+    "list_adopters",
     "list_diagnostics",
     "list_effects",
     "list_estimates",

@@ -25,6 +25,7 @@ from evidence.models.level import (
     count_treated,
     find_clusters,
     guard_level,
+    list_adopters,
     list_units,
     select_used,
 )
@@ -53,7 +54,7 @@ class Fit:
     ``carriers`` maps term → the least count of clusters on any side of the
     comparison (treated, untreated, moving); ``contributors`` the same of protected
     units, and of those that bear the coefficient beside the other regressors, or None where
-    the study has no variable that names them; ``units`` maps their names → a hash of their
+    the study has no variable that names them, and of each step of an adoption path; ``units`` maps their names → a hash of their
     rows. ``diagnostics`` are checks as values, each with the reason where it does not apply.
     """
 
@@ -108,7 +109,10 @@ def fit(panel: Panel, specification: str, *, case: str = "all") -> Fit:
         periods=(int(time.min()), int(time.max())),
         ledger=sample.ledger,
         carriers=_bound(count_carriers(told_rows, spec, level), estimates),
-        contributors=_count_bearers(sample, spec, used, count_contributors(told_rows, spec)),
+        contributors={
+            **_count_bearers(sample, spec, used, count_contributors(told_rows, spec)),
+            **{term: len(names) for term, names in list_adopters(sample, spec).items()},
+        },
         units=list_units(told_rows, spec),
         diagnostics=estimates.diagnostics if estimates else (),
     )

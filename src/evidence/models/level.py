@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from evidence.errors import ModelError, PanelError
+from evidence.models.designs.adoption import find_cohorts
 from evidence.panel import Panel, cluster_column
 from evidence.study import LEVELS, Specification, Study
 
@@ -15,6 +16,7 @@ _WITHIN = frozenset({
     "first_differences", "mundlak", "difference_gmm", "system_gmm", "callaway_santanna",
     "sun_abraham", "imputation",
 })  # fmt: skip
+_ADOPTION = frozenset({"callaway_santanna", "sun_abraham", "imputation"})
 
 
 def compares_within(spec: Specification) -> bool:
@@ -147,6 +149,29 @@ def list_units(sample: Panel, spec: Specification) -> dict[str, str]:
     values = data[list(dict.fromkeys(names))].astype("float64").reset_index("time")
     told = pd.util.hash_pandas_object(values, index=False).groupby(units.astype(str).to_numpy())
     return {str(name): f"{int(total):016x}" for name, total in told.sum().sort_index().items()}
+
+
+def list_adopters(sample: Panel, spec: Specification) -> dict[str, list[str]]:
+    """List the protected units behind each step of an adoption path, and those never on it.
+
+    Counted in the sample's rows; an estimator that drops more has fewer, never more. Empty
+    for other estimators, and where no variable names the units.
+    """
+    if spec.estimator not in _ADOPTION:
+        return {}
+    try:
+        column = cluster_column(sample.study, sample.provenance.protected_unit)
+    except PanelError:
+        return {}
+    data = sample.data
+    units, exposure = data[column].astype("string"), spec.exposures[0]
+    cohorts = find_cohorts(data[exposure]).reindex(data.index.get_level_values("entity"))
+    since = data.index.get_level_values("time") - cohorts.to_numpy()
+    listed = {
+        f"{exposure} event {event:g}": sorted(units[since == event].unique())
+        for event in sorted(since.dropna().unique())
+    }
+    return {**listed, f"{exposure} never": sorted(units[since.isna()].unique())}
 
 
 def _count_sides(sample: Panel, spec: Specification, units: pd.Series) -> dict[str, int]:

@@ -17,6 +17,8 @@ Iso3 = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Day = Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
 Institution = Literal["union", "committee", "agreement", "grievance"]
 Mode = Literal["on_site", "virtual", "self"]
+Longitude = Annotated[float, Field(ge=-180, le=180)]
+Latitude = Annotated[float, Field(ge=-90, le=90)]
 Named = Annotated[Words, Field(min_length=1)]
 
 
@@ -46,13 +48,15 @@ class Ratio:
 class Country:
     """A country pack: ISO 3166 alpha-3 code, names, sectors of the programme.
 
-    ``spelled`` lists further spellings that files of the country use.
+    ``spelled`` lists further spellings that files of the country use. ``place`` is a rough
+    longitude and latitude in degrees, for where a country's tile stands beside others.
     """
 
     iso3: Iso3
     name: Named
     sectors: tuple[Slug, ...]
     spelled: tuple[str, ...] = ()
+    place: tuple[Longitude, Latitude] | None = None
 
 
 @strict
