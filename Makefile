@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STUDIES := $(filter-out %.advice.toml %.signoff.toml,$(wildcard notebooks/studies/*.toml))
+STUDIES := $(filter-out %.advice.toml %.signoff.toml %.replies.toml,$(wildcard notebooks/studies/*.toml))
 JOBS ?= 2
 STRIP := nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info"
 

@@ -21,6 +21,7 @@ from evidence.language import (
     format_amount,
     format_number,
     messages,
+    name_territory,
     say,
     suggest_territory,
     word_definition,
@@ -342,3 +343,13 @@ def test_an_outcome_is_told_by_what_it_counts_against_which_law_on_which_items()
         "The non-compliance rate counts whether a factory has a finding on paid leave, by the law "
         "in force on 1 June 2018 throughout, on the questions asked in every version and mode."
     )
+
+
+def test_countries_are_named_in_every_language() -> None:
+    assert [name_territory("en", code) for code in ("VNM", "KHM", "TUR")] == [
+        "Viet Nam", "Cambodia", "Türkiye",
+    ]  # fmt: skip
+    assert [name_territory(code, "VNM") for code in ("ja", "vi", "km", "bn")] == [
+        "ベトナム", "Việt Nam", "វៀតណាម", "ভিয়েতনাম",
+    ]  # fmt: skip
+    assert name_territory("en", "QQQ") == "QQQ"

@@ -28,21 +28,23 @@ from evidence.disclosure import (
     Cleared,
     assess,
     clear,
+    drop_replies,
     read_signoff,
     scan_folder,
     signoff_path,
+    write_replies,
     write_results,
 )
 from evidence.errors import EvidenceError
 from evidence.language import LANGUAGES, list_unreviewed, refuse
 from evidence.neck import read_neck
 from evidence.panel import DataReport, report_data
-from evidence.portal import write_portal
+from evidence.portal import read_site, write_portal
 from evidence.run import Job, Run, check_fresh, lock_study, mark_published, plan_runs, run_study
 from evidence.sources import Archived, archive_file
 from evidence.sources.fetch import fetch_snapshot
 from evidence.sources.identity import review_register
-from evidence.study import Study, find_root, list_slugs, load_study, read_lock
+from evidence.study import Study, find_root, list_slugs, load_study, read_lock, read_replies
 
 _studies = click.argument("studies", nargs=-1, required=True, type=click.Path(path_type=Path))
 _seed = click.option(
@@ -148,6 +150,7 @@ def brief(studies: tuple[Path, ...], jobs: int) -> None:
     with _told_plainly():
         for study in _load(studies):
             cleared = _clear(study)
+            write_replies(cleared)
             for page in write_briefs(cleared, jobs=jobs):
                 click.echo(f"{study.slug}: {page.relative_to(study.root)}")
             scan_folder(study.public, cleared)
@@ -162,6 +165,7 @@ def publish_studies(studies: tuple[Path, ...]) -> None:
     with _told_plainly():
         for study in _load(studies):
             cleared = _clear(study)
+            write_replies(cleared)
             made = publish(cleared, today=datetime.now(UTC).date())
             mark_published(study)
             scan_folder(study.public, cleared)
@@ -186,6 +190,7 @@ def withdraw_study(study: Path, reason: Reason, by: str, note: str) -> None:
         loaded = load_study(study)
         today = datetime.now(UTC).date()
         gone = withdraw(loaded, reason, by=by, today=today, note=note)
+        drop_replies(loaded)
         click.echo(f"{loaded.slug}: edition {gone.number} withdrawn")
         _write_portal(loaded.root)
 
@@ -206,7 +211,7 @@ def _tell_signing(cleared: Cleared) -> None:
 
 
 def _write_portal(root: Path) -> None:
-    portal = write_portal(root / "reports" / "public", list_slugs(root))
+    portal = write_portal(root / "reports" / "public", list_slugs(root), read_site(root))
     click.echo(f"portal: {portal}")
 
 
@@ -308,6 +313,7 @@ def _load(paths: tuple[Path, ...]) -> list[Study]:
     studies = [load_study(path) for path in paths]
     for study in studies:
         check_text(study)
+        read_replies(study)
         refuse(lint_notebooks(study))
         read_lock(study)
     return studies

@@ -6,6 +6,7 @@ from evidence.brief.edition import Published, Reason, publish, withdraw
 from evidence.brief.page import check_text, hash_signed, write_brief, write_briefs
 from evidence.brief.plan import list_due, tell_plan
 from evidence.brief.prose import lint_notebooks
+from evidence.brief.replies import tell_replies, word_reply
 
 __all__ = [
     "Published",
@@ -16,7 +17,9 @@ __all__ = [
     "list_due",
     "publish",
     "tell_plan",
+    "tell_replies",
     "withdraw",
+    "word_reply",
     "write_brief",
     "write_briefs",
 ]

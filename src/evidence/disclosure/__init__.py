@@ -18,6 +18,7 @@ from evidence.disclosure.releases import (
     read_registers,
     register_path,
 )
+from evidence.disclosure.replies import REPLIES, check_replies, drop_replies, write_replies
 from evidence.disclosure.results import write_results
 from evidence.disclosure.rules import Check
 from evidence.disclosure.scan import scan_bytes, scan_folder, scan_words
@@ -33,6 +34,7 @@ from evidence.disclosure.states import Entry, add_entries, read_history, state_p
 
 __all__ = [
     "FOLDER",
+    "REPLIES",
     "Assessment",
     "Check",
     "Cleared",
@@ -48,9 +50,11 @@ __all__ = [
     "add_withdrawal",
     "assess",
     "check_differencing",
+    "check_replies",
     "check_signoff",
     "check_value",
     "clear",
+    "drop_replies",
     "fingerprint",
     "hash_file",
     "hash_units",
@@ -68,5 +72,6 @@ __all__ = [
     "signoff_path",
     "state_path",
     "tell_state",
+    "write_replies",
     "write_results",
 ]

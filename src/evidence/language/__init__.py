@@ -30,7 +30,12 @@ from evidence.language.numbers import (
 )
 from evidence.language.prose import check_prose, fill
 from evidence.language.review import INTERNAL, hash_messages, is_reviewed, list_unreviewed
-from evidence.language.territories import find_region, find_territory, suggest_territory
+from evidence.language.territories import (
+    find_region,
+    find_territory,
+    name_territory,
+    suggest_territory,
+)
 from evidence.language.wording import (
     FIELDS,
     finding_fields,
@@ -67,6 +72,7 @@ __all__ = [
     "list_numbers",
     "list_unreviewed",
     "messages",
+    "name_territory",
     "name_unit",
     "read_glossary",
     "refuse",

@@ -40,6 +40,20 @@ def suggest_territory(text: str) -> str:
     return f"{near[0]} ({_territories()[near[0]]})" if near else ""
 
 
+def name_territory(language: str, code: str) -> str:
+    """Name a country in a language; in English as the United Nations do.
+
+    Parameters
+    ----------
+    code : str
+        ISO 3166 alpha-3. A code that names no country is returned as it is.
+    """
+    if language == "en" and code in _SPELT and code not in _FORMER_NAMES:
+        return _SPELT[code]
+    two = get_global("territory_aliases").get(code, [code])[0]
+    return str(Locale(language).territories.get(two, code))
+
+
 _ILO_GROUP = re.compile(r"x\d\d")
 # Groups, codes for testing, and places that ISO reserves a code for but lists as no country.
 _NO_COUNTRY = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "XK", "ZZ", "AC", "CP", "DG", "TA"})
@@ -61,6 +75,7 @@ _SPELT = {
     "VIR": "United States Virgin Islands", "VNM": "Viet Nam", "WLF": "Wallis and Futuna Islands",
     "MKD": "Macedonia", "TUR": "Turkey", "CZE": "Czech Republic", "NLD": "Netherlands (Kingdom of the)",
 }  # fmt: skip
+_FORMER_NAMES = frozenset({"CZE", "MKD", "TUR", "XKX"})
 _SPELT_OTHERWISE = (
     # World Bank, World Development Indicators.
     ("COD", "Congo, Dem. Rep."), ("COG", "Congo, Rep."), ("EGY", "Egypt, Arab Rep."),

@@ -31,6 +31,7 @@ from evidence.study.lock import (
     write_lock,
 )
 from evidence.study.noun import Case, Study
+from evidence.study.replies import PartyReply, read_replies, replies_path
 from evidence.study.sections import (
     LEVELS,
     Audience,
@@ -65,6 +66,7 @@ __all__ = [
     "FrontMatter",
     "Heading",
     "Lock",
+    "PartyReply",
     "Prose",
     "Specification",
     "Study",
@@ -90,6 +92,8 @@ __all__ = [
     "question_of",
     "read_advice",
     "read_lock",
+    "read_replies",
+    "replies_path",
     "select_case",
     "write_lock",
 ]
