@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evidence.brief.prose import foresee, lint_study
-from evidence.language import FIELDS, check_prose, fill, refuse
-from evidence.study import Study, read_advice
+from evidence.language import FIELDS, check_advice, check_prose, fill, refuse
+from evidence.study import Advice, Study, read_advice
 
 
 def check_text(study: Study) -> None:
@@ -25,6 +25,10 @@ def check_text(study: Study) -> None:
     for place, language, text in (*_filled_texts(study), *_advice_texts(study)):
         check_prose(language, text, place)
         fill(text, known, place)
+    for advice in read_advice(study):
+        for language in study.brief.languages:
+            if language in advice.text:
+                check_advice(language, advice.text[language], _place_advice(study, advice))
     for key, language, text in _fixed_texts(study):
         check_prose(language, text, f"{file}: {key}", placeholders=False)
     refuse(lint_study(study, foresee(study)))
@@ -45,10 +49,14 @@ def _filled_texts(study: Study) -> Iterator[tuple[str, str, str]]:
 def _advice_texts(study: Study) -> Iterator[tuple[str, str, str]]:
     """Go through what people recommend and who reviewed it: place, language, text."""
     for advice in read_advice(study):
-        place = f"{study.path.stem}.advice.toml: {advice.id}"
+        place = _place_advice(study, advice)
         for language in study.brief.languages:
             yield f"{place}, text.{language}", language, advice.text.get(language, "")
         yield f"{place}, reviewed_by", study.brief.languages[0], advice.reviewed_by
+
+
+def _place_advice(study: Study, advice: Advice) -> str:
+    return f"{study.path.stem}.advice.toml: {advice.id}"
 
 
 def _ids(study: Study) -> list[str]:

@@ -25,6 +25,7 @@ from evidence.study import Specification, Study, label_of
 _VERB = "fit_specifications"
 """The verb of the face that estimates: the cell that calls it made the numbers."""
 
+_ESTIMATES = "estimates.csv"
 _SHOWN = 12
 _SUBJECT = ("kind", "case", "exposure", "outcome", "moderator")
 _EXHIBIT = "exhibit-"
@@ -134,7 +135,8 @@ def _word_estimate(language: str, entry: Mapping[str, Any], row: Mapping[str, st
     fields = finding_fields(language, entry)
     where = f"{row['specification']} / {row['term']}"
     kind = "none" if "estimate" not in fields else "alone" if "interval" not in fields else "text"
-    return say(language, f"trail.estimate_{kind}", row=where, hash=row["sha256"][:_SHOWN], **fields)
+    values = {**fields, "row": where, "file": _ESTIMATES, "hash": row["sha256"][:_SHOWN]}
+    return say(language, f"trail.estimate_{kind}", **values)
 
 
 def _word_specification(

@@ -7,6 +7,7 @@ here knows a study: callers pass labels and numbers.
 
 from __future__ import annotations
 
+from evidence.language.advice import check_advice
 from evidence.language.catalogue import LANGUAGES, LOCALES, capitalise, join, messages, say
 from evidence.language.glossary import Term, read_glossary
 from evidence.language.linter import (
@@ -54,6 +55,7 @@ __all__ = [
     "Strength",
     "Term",
     "capitalise",
+    "check_advice",
     "check_prose",
     "fill",
     "find_region",

@@ -50,9 +50,22 @@ class _Numbers:
 
 
 @strict
+class _Advice:
+    """How a recommendation is worded: it tells somebody what to do.
+
+    ``openers`` are words that never are a verb and so cannot open one; ``endings``, in a
+    language that puts its verb last, are the ends of its sentences that do ask for something.
+    """
+
+    openers: tuple[str, ...] = ()
+    endings: tuple[str, ...] = ()
+
+
+@strict
 class _Verbs:
     words: _Words
     numbers: _Numbers
+    advice: _Advice
     earned: dict[Strength, Patterns]
     groups: dict[str, Patterns] = field(default_factory=dict)
     spaced: bool = True
