@@ -41,6 +41,7 @@ from evidence.neck import read_neck
 from evidence.panel import DataReport, report_data
 from evidence.portal import read_site, write_portal
 from evidence.run import Job, Run, check_fresh, lock_study, mark_published, plan_runs, run_study
+from evidence.scorecards import write_scorecards
 from evidence.sources import Archived, archive_file
 from evidence.sources.fetch import fetch_snapshot
 from evidence.sources.identity import review_register
@@ -193,6 +194,18 @@ def withdraw_study(study: Path, reason: Reason, by: str, note: str) -> None:
         drop_replies(loaded)
         click.echo(f"{loaded.slug}: edition {gone.number} withdrawn")
         _write_portal(loaded.root)
+
+
+@main.command()
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--factory", "factories", multiple=True, metavar="ID", help="Only this one's card.")
+def scorecard(study: Path, factories: tuple[str, ...]) -> None:
+    """Write confidential scorecards, one a factory, inside the house."""
+    with _told_plainly():
+        (loaded,) = _load((study,))
+        pages = write_scorecards(_clear(loaded), factories)
+        place = pages[0].parent.relative_to(loaded.root)
+        click.echo(f"{loaded.slug}: {len(pages)} scorecards, confidential: {place}")
 
 
 def _clear(study: Study) -> Cleared:

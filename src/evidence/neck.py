@@ -234,8 +234,8 @@ def replace_folder(new: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def replace_file(path: Path, payload: bytes) -> None:
-    """Write a file beside its place, flush it to disk, rename it."""
+def replace_file(path: Path, payload: bytes, *, mode: int = 0o644) -> None:
+    """Write a file beside its place, flush it to disk, rename it; ``mode`` says who may read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -243,7 +243,7 @@ def replace_file(path: Path, payload: bytes) -> None:
             file.write(payload)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from evidence.disclosure.releases import (
 )
 from evidence.disclosure.replies import REPLIES, check_replies, drop_replies, write_replies
 from evidence.disclosure.results import write_results
-from evidence.disclosure.rules import Check
+from evidence.disclosure.rules import Check, judge_cell
 from evidence.disclosure.scan import scan_bytes, scan_folder, scan_words
 from evidence.disclosure.signoff import (
     Reply,
@@ -58,6 +58,7 @@ __all__ = [
     "fingerprint",
     "hash_file",
     "hash_units",
+    "judge_cell",
     "list_checks",
     "list_outputs",
     "make_key",
