@@ -155,7 +155,7 @@ def _tell_indicators(card: Card, language: str) -> dict[str, Any]:
 
 
 def _tell_indicator(own: float, peers: Peers | None, language: str) -> str:
-    if pd.isna(own) or peers is None:
+    if math.isnan(own) or peers is None:
         return say(language, "cells.empty")
     said = say(language, "cells.yes" if own else "cells.no")
     share = _withheld(language)
