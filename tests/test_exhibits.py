@@ -99,14 +99,14 @@ def test_a_table_of_places_has_a_row_a_place_and_a_column_a_claim(
     assert body[-1][0][0] == "Viet Nam, electronics"
 
 
-def test_words_never_fall_back_but_in_the_house_and_in_english(plants: Study) -> None:
+def test_words_never_fall_back_to_another_language(plants: Study) -> None:
     row = {"outcome": "log_scrap", "exposure": "d88", "moderator": ""}
-    inside = words_of(plants, "en", row, internal=True)
-    assert (inside["outcome"], inside["exposure"]) == ("the scrap rate", "d88")
-    with pytest.raises(StudyError, match=r"plants\.toml: variables 'd88': no label\.en"):
-        words_of(plants, "en", row)
+    named = words_of(plants, "en", row)
+    assert (named["outcome"], named["exposure"]) == ("the scrap rate", "d88")
     with pytest.raises(StudyError, match=r"no noun\.xx"):
-        words_of(plants, "xx", row, internal=True)
+        words_of(plants, "xx", row)
+    with pytest.raises(StudyError, match=r"plants\.toml: variables 'd88': no label\.ja"):
+        words_of(plants, "ja", row)
 
 
 def test_a_table_is_not_drawn(plants: Study, plants_neck: Neck) -> None:

@@ -344,7 +344,6 @@ def test_what_is_changed_after_signing_takes_the_signature_away(
         ('label.ja = "廃棄率"\n', "", r"variables 'log_scrap': no label\.ja.*Add label\.ja"),
         ('label.ja = "従業員数（対数）"\n', "", r"variables 'log_employ': no label\.ja"),
         ('noun.ja = ["工場", "工場"]\n', "", r"variables 'plant': no noun\.ja"),
-        ('label.en = "a union"\n', "", r"variables 'union': no label\.en"),
         ('unit = "log points"\nlabel.en = "sales', 'unit = "weeks"\nlabel.en = "sales',
          r"unit: 'weeks', which has no words in 'ja'"),
     ],

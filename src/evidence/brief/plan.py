@@ -173,7 +173,7 @@ def _show_item(value: Any, study: Study, language: str) -> str:
     if isinstance(value, int | float):
         return _number(language, value)
     if value in {variable.name for variable in study.variables}:
-        return label_of(study, language, value, internal=True)
+        return label_of(study, language, value)
     return _show_code(str(value), language)
 
 

@@ -219,4 +219,4 @@ def _command(study: Study) -> str:
 
 
 def _label(study: Study, language: str, name: str) -> str:
-    return label_of(study, language, name, internal=True)
+    return label_of(study, language, name)

@@ -33,7 +33,7 @@ def compose_change(change: Change, study: Study, language: str) -> dict[str, Any
     ordered = sorted(change.moves, key=lambda move: _KINDS.index(move.kind))
     cautions = [(c.kind in _ALARMS, say_caution(change, study, language, c))
                 for c in change.cautions]  # fmt: skip
-    nouns = nouns_of(study, language, internal=True)[1]
+    nouns = nouns_of(study, language)[1]
     words = ("internal", "simulated", "warnings", "notes", "summary", "findings", "parts",
              "head_finding", "head_before", "head_now", "head_change", "head_class",
              "head_part", "part", "reopen", "how", "how_noise", "how_parts", "how_counts",
@@ -296,8 +296,8 @@ def _words(study: Study, language: str, move: Move) -> dict[str, str]:
     declared = {variable.name for variable in study.variables}
     named = [entry[key] for key in ("outcome", "exposure", "moderator") if entry.get(key)]
     if declared.issuperset(named):
-        return words_of(study, language, {"moderator": "", **entry}, internal=True)
-    own = nouns_of(study, language, internal=True)
+        return words_of(study, language, {"moderator": "", **entry})
+    own = nouns_of(study, language)
     names = {
         key: str(entry.get(key, "")).replace("_", " ")
         for key in ("outcome", "exposure", "moderator")

@@ -264,7 +264,7 @@ def _subtitle_curve(study: Study, language: str, exhibit: Exhibit) -> str:
 def label_any(study: Study, language: str, name: str) -> str:
     """Label a variable, or what a notebook has named without declaring it."""
     declared = {variable.name for variable in study.variables}
-    known = label_of(study, language, name, internal=True) if name in declared else name
+    known = label_of(study, language, name) if name in declared else name
     return known.replace("_", " ")
 
 

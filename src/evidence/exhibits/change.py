@@ -50,7 +50,7 @@ def figure_change(
 
 def name_cause(study: Study, language: str, cause: str, of: Iterable[str]) -> str:
     """Name a part of a move."""
-    nouns = nouns_of(study, language, internal=True)[1]
+    nouns = nouns_of(study, language)[1]
     told = [say(language, f"change.of.{item}", nouns=nouns) for item in of]
     return say(language, f"change.cause.{cause}", nouns=nouns, of=join(language, told, "comma"))
 

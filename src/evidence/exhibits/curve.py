@@ -123,7 +123,7 @@ def count_decimals(data: pd.DataFrame) -> int:
 
 def _label(study: Study, language: str, name: str) -> str:
     declared = {variable.name for variable in study.variables}
-    known = label_of(study, language, name, internal=True) if name in declared else name
+    known = label_of(study, language, name) if name in declared else name
     return capitalise(known.replace("_", " "))
 
 

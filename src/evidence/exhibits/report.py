@@ -92,7 +92,7 @@ def _draw_factories(exhibit: Exhibit, study: Study, language: str, width: Width)
     )
     axes.set_yticks([])
     axes.tick_params(length=0)
-    nouns = nouns_of(study, language, internal=True)[1]
+    nouns = nouns_of(study, language)[1]
     _entitle(figure, exhibit, language, say(language, "report.factories", nouns=nouns))
     keys = {
         "report.stayed": Patch(facecolor=GREY),
@@ -114,7 +114,7 @@ def _entitle(figure: Figure, exhibit: Exhibit, language: str, title: str) -> Non
 
 
 def _label(study: Study, language: str, name: str) -> str:
-    return capitalise(label_of(study, language, name, internal=True))
+    return capitalise(label_of(study, language, name))
 
 
 DRAWN: dict[str, Callable[[Exhibit, Study, str, Width], Figure]] = {

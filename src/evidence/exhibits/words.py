@@ -28,20 +28,17 @@ from evidence.study import Study, label_of, names_of_case, nouns_of
 _ALT = {"unclear": "untold", "unproven": "thin"}
 
 
-def words_of(
-    study: Study, language: str, row: Mapping[str, Any], *, internal: bool = False
-) -> dict[str, str]:
+def words_of(study: Study, language: str, row: Mapping[str, Any]) -> dict[str, str]:
     """Collect a row's labels in a language: outcome, exposure, moderator, noun, nouns.
 
     Raises
     ------
     StudyError
-        Where the study lacks one in the language; on ``internal`` pages in English the
-        name of the variable stands instead.
+        Where the study lacks one in the language.
     """
-    one, many = nouns_of(study, language, internal=internal)
+    one, many = nouns_of(study, language)
     labels = {
-        key: label_of(study, language, row[key], internal=internal) if row[key] else ""
+        key: label_of(study, language, row[key]) if row[key] else ""
         for key in ("outcome", "exposure", "moderator")
     }
     return {**labels, "noun": one, "nouns": many}

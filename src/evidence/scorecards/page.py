@@ -78,12 +78,12 @@ def compose_card(card: Card, language: str) -> dict[str, Any]:
 
 
 def _nouns(study: Study, language: str) -> dict[str, str]:
-    noun, nouns = nouns_of(study, language, internal=True)
+    noun, nouns = nouns_of(study, language)
     return {"noun": noun, "nouns": nouns}
 
 
 def _label(study: Study, language: str, name: str) -> str:
-    return label_of(study, language, name, internal=True)
+    return label_of(study, language, name)
 
 
 def _scale(study: Study, name: str) -> tuple[float, str]:

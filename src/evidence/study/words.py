@@ -1,4 +1,7 @@
-"""Words of a study in each language of its brief; none stands in for another."""
+"""Words of a study in each language of its brief; none stands in for another.
+
+Names in a study file are English: where it declares no English label, the name stands.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,12 @@ _UNITS = ("share", "indicator", "log points", "percent", "percentage points")
 """Units that every language has words for."""
 
 _PACKS = {"country": "countries", "sector": "sectors"}
-_NOTES = "en"
-"""Language of notebooks and of pages that stay in the house."""
+_NAMED_IN = "en"
+"""Language that the names of variables are in."""
 
 
-def label_of(study: Study, language: str, name: str, *, internal: bool = False) -> str:
+def label_of(study: Study, language: str, name: str) -> str:
     """Give the label of a variable.
-
-    Parameters
-    ----------
-    internal : bool
-        For notebooks and pages that stay in the house: in English the name itself may
-        stand where a study declares no label, as for a control.
 
     Raises
     ------
@@ -33,12 +30,12 @@ def label_of(study: Study, language: str, name: str, *, internal: bool = False) 
     variable = study.variable(name)
     if language in variable.label:
         return variable.label[language]
-    if internal and language == _NOTES:
+    if language == _NAMED_IN:
         return name.replace("_", " ")
     raise _missing(study, f"variables '{name}'", f"label.{language}", language)
 
 
-def nouns_of(study: Study, language: str, *, internal: bool = False) -> tuple[str, str]:
+def nouns_of(study: Study, language: str) -> tuple[str, str]:
     """Give the noun of the entity, singular and plural, as ``label_of`` gives labels.
 
     Raises
@@ -49,7 +46,7 @@ def nouns_of(study: Study, language: str, *, internal: bool = False) -> tuple[st
     entity = study.entity
     if language in entity.noun:
         return entity.noun[language]
-    if internal and language == _NOTES:
+    if language == _NAMED_IN:
         return entity.name, entity.name
     raise _missing(study, f"variables '{entity.name}'", f"noun.{language}", language)
 
@@ -95,7 +92,7 @@ def check_words(study: Study) -> None:
     first = study.brief.languages[0]
     for language in study.brief.languages:
         nouns_of(study, language)
-        for name in _shown(study, further=language != first):
+        for name in _shown(study):
             label_of(study, language, name)
         for case in study.cases:
             names_of_case(study, language, case.id)
@@ -103,16 +100,14 @@ def check_words(study: Study) -> None:
             _check_units(study, language)
 
 
-def _shown(study: Study, *, further: bool) -> list[str]:
-    """List the variables that a brief may name; in a further language controls as well."""
+def _shown(study: Study) -> list[str]:
+    """List the variables that a brief may name."""
     specs = [spec for spec in study.specifications if spec.role != "replication"]
-    return list(dict.fromkeys(name for spec in specs for name in _names(spec, further=further)))
+    return list(dict.fromkeys(name for spec in specs for name in _names(spec)))
 
 
-def _names(spec: Specification, *, further: bool) -> Iterator[str]:
-    yield from (spec.outcome, *spec.exposures, *spec.moderators)
-    if further:
-        yield from (*spec.controls, *spec.instruments)
+def _names(spec: Specification) -> Iterator[str]:
+    yield from (spec.outcome, *spec.exposures, *spec.moderators, *spec.controls, *spec.instruments)
 
 
 def _check_units(study: Study, language: str) -> None:
