@@ -114,7 +114,7 @@ def lay_issues(
             "next": (spells["lower"] == 0) & np.isfinite(spells["upper"]),
         }
     )
-    frame["guard"] = frame["entity"].map(guards).fillna(frame["entity"])
+    frame["guard"] = [guards.get(str(unit), str(unit)) for unit in frame["entity"]]
     return Issues(frame, tuple(_tell(frame, name, names, study) for name in _order(frame, names)))
 
 
