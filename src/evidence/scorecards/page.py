@@ -86,9 +86,11 @@ def _label(study: Study, language: str, name: str) -> str:
     return label_of(study, language, name)
 
 
-def _scale(study: Study, name: str) -> tuple[float, str]:
+def _scale(study: Study, language: str, name: str) -> tuple[float, str]:
     """Say by what values are multiplied to be shown, and their unit then."""
     unit = study.variable(name).unit
+    if unit == "log points":
+        return 1.0, say(language, "scorecard.log_points")
     return (100.0, "percent") if unit in {"share", "indicator"} else (1.0, unit)
 
 
@@ -104,7 +106,7 @@ def _withheld(language: str) -> str:
 def _tell_amount(card: Card, language: str, known: Benchmark) -> dict[str, Any]:
     """Tell of a variable: a row a period with own value, marks of the group, place."""
     study = card.group.cleared.study
-    scale, unit = _scale(study, known.name)
+    scale, unit = _scale(study, language, known.name)
     decimals, words = _decimals(known, scale), _nouns(study, language)
 
     def show(value: float | None) -> str:
@@ -254,7 +256,7 @@ def _tell_uptake(card: Card, language: str, uptake: Uptake, known: Benchmark) ->
 def _numbers(
     study: Study, language: str, uptake: Uptake, known: Benchmark, taken: Taken
 ) -> dict[str, str]:
-    scale, unit = _scale(study, uptake.outcome)
+    scale, unit = _scale(study, language, uptake.outcome)
     unit = "percentage points" if unit == "percent" else unit
     decimals = _decimals(known, scale)
 
