@@ -20,7 +20,7 @@ from evidence.brief.checks import check_text
 from evidence.brief.exporter import BriefExporter, word_model
 from evidence.brief.imprint import Imprint
 from evidence.brief.model import compose
-from evidence.brief.pdf import typeset
+from evidence.brief.pdf import typeset, typeset_slides
 from evidence.brief.versions import link_versions, name_version
 from evidence.disclosure import (
     Cleared,
@@ -133,9 +133,13 @@ def render_page(
 
 
 def _render_once(cleared: Cleared, language: str, imprint: Imprint) -> dict[str, bytes]:
-    """Render what a language has once, whoever reads: the technical version."""
-    technical = word_model(cleared, language, "technical", imprint)
-    return {f"technical.{language}.pdf": typeset(technical)}
+    """Render what a language has once, whoever reads: slides and the technical version."""
+    return {
+        f"slides.{language}.pdf": typeset_slides(word_model(cleared, language, "", imprint)),
+        f"technical.{language}.pdf": typeset(
+            word_model(cleared, language, "technical", imprint)
+        ),
+    }
 
 
 def render_notices(study: Study, edition: Edition) -> dict[str, bytes]:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from evidence.brief.pdf.typesetting import typeset
+from evidence.brief.pdf.typesetting import typeset, typeset_slides
 
-__all__ = ["typeset"]
+__all__ = ["typeset", "typeset_slides"]

@@ -6,6 +6,7 @@ The same nodes tell every text that the tag tree holds, in the tree's order.
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from evidence.errors import BriefError
 
 Node = dict[str, Any]
 
+_ON_SLIDES = ("advice", "certainty", "source")
+_SHORT = 12
 _AT_THE_END = ("replies", "source", "trail", "imprint")
 
 
@@ -34,9 +37,92 @@ def lay_out(model: Mapping[str, Any]) -> list[Node]:
     return [*nodes, *_code(model)]
 
 
+def lay_out_slides(model: Mapping[str, Any]) -> list[list[Node]]:
+    """Lay out slides: title; key messages, one a slide; figures; advice, certainty, source.
+
+    Raises
+    ------
+    BriefError
+        As ``lay_out`` does.
+    """
+    parts = {part["id"]: part for part in model["sections"]}
+    slides = [_head(model), *_messages(parts["messages"])] if parts else [_head(model)]
+    slides += [_figure_slide(block) for part in model["sections"] for block in part["blocks"]
+               if block["kind"] == "figure"]  # fmt: skip
+    slides += [_section(parts[name]) for name in _ON_SLIDES if name in parts]
+    return [*slides[:-1], [*slides[-1], *_code(model)]]
+
+
+def _messages(part: Mapping[str, Any]) -> list[list[Node]]:
+    items = [item for block in part["blocks"] if block["kind"] == "list" for item in block["items"]]
+    return [[_heading(2, part["title"]), _paragraph("message", item["text"])] for item in items]
+
+
+def _figure_slide(block: Mapping[str, Any]) -> list[Node]:
+    figure = _figure(block)[0]
+    return [_heading(2, figure["title"]), {**figure, "title": ""}]
+
+
 def list_leaves(nodes: list[Node]) -> list[str]:
     """List the texts of paragraphs, headings, items and cells in the order of the tag tree."""
     return [text for node in nodes for text in _leaves(node)]
+
+
+def float_figures(nodes: list[Node], *, headed: bool) -> list[Node]:
+    """Let figures move to the next head or foot of a page, so that text fills the gap.
+
+    The heading of a section that holds nothing but its figure moves with it; that of another
+    section where ``headed``.
+    """
+    floated: list[Node] = []
+    for n, node in enumerate(nodes):
+        if node["kind"] != "figure":
+            floated.append(node)
+            continue
+        alone = n + 1 == len(nodes) or nodes[n + 1]["kind"] in {"heading", "box"}
+        head = (alone or headed) and floated[-1]["kind"] == "heading"
+        floated.append(_group("float", [floated.pop(), node] if head else [node]))
+    return floated
+
+
+def keep_order(nodes: list[Node], marks: list[dict[str, Any]]) -> bool:
+    """Tell whether no heading that moved with its figure comes after what it heads."""
+    begins: dict[int, tuple[int, float]] = {}
+    for mark in marks:
+        begins.setdefault(mark["n"], (mark["page"], mark["depth"]))
+    return all(
+        begins[n] < begins[n + 1]
+        for n, node in enumerate(nodes[:-1])
+        if node["kind"] == "float"
+        and len(node["children"]) > 1
+        and nodes[n + 1]["kind"] not in {"heading", "box"}
+    )
+
+
+def measure(marks: list[dict[str, Any]]) -> tuple[int, float]:
+    """Count the pages and measure the largest gap at the foot of any but the last.
+
+    Parameters
+    ----------
+    marks : list of dict
+        In reading order where each node begins and ends: ``n, page, depth`` (share of the
+        page's height) and ``whole``, true for a node that no page end may split.
+
+    Returns
+    -------
+    tuple
+        Pages, gap as a share of the page's height.
+    """
+    pages = max(mark["page"] for mark in marks)
+    depth = {
+        page: max((m["depth"] for m in marks if m["page"] == page), default=0.0)
+        for page in range(1, pages)
+    }
+    marks = [mark for mark in marks if not mark["whole"]]
+    for begin, end in itertools.pairwise(marks):
+        if begin["n"] == end["n"] and begin["page"] < end["page"]:
+            depth |= dict.fromkeys(range(begin["page"], end["page"]), 1.0)
+    return pages, max((1.0 - d for d in depth.values()), default=0.0)
 
 
 def read_svg(address: str) -> str:
@@ -134,7 +220,13 @@ def _table(block: Mapping[str, Any]) -> list[Node]:
     body = [[{key: cell[key] for key in ("text", "direction")} for cell in row]
             for row in block["body"]]  # fmt: skip
     told = {key: block[key] for key in ("caption", "head", "note")}
-    return [{"kind": "table", **told, "body": body}]
+    return [{"kind": "table", **told, "body": body, "narrow": _narrow(told["head"], body)}]
+
+
+def _narrow(head: list[str], body: list[list[dict[str, str]]]) -> list[bool]:
+    """Say which columns hold nothing long and take only the room that they need."""
+    columns = [[title, *(row[n]["text"] for row in body)] for n, title in enumerate(head)]
+    return [max(map(len, column)) <= _SHORT for column in columns]
 
 
 def _quote(block: Mapping[str, Any]) -> list[Node]:
@@ -182,7 +274,7 @@ def _leaves(node: Node) -> Iterator[str]:
 
 
 def _figure_leaves(node: Node) -> list[str]:
-    return [_join(node["title"], node["subtitle"]), *filter(None, [node["source"]])]
+    return list(filter(None, [_join(node["title"], node["subtitle"]), node["source"]]))
 
 
 def _table_leaves(node: Node) -> list[str]:

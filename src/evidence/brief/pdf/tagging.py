@@ -9,6 +9,7 @@ replacement is ignored by some readers.
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -39,17 +40,37 @@ def finish(payload: bytes, leaves: Sequence[str] | None = None) -> bytes:
         if leaves is not None:
             for page, texts in _place(pdf, leaves).items():
                 _rewrite(pdf, pdf.pages[page], texts)
-        return _save(pdf, compress=leaves is not None)
+        return _save(pdf)
 
 
-def _save(pdf: pikepdf.Pdf, *, compress: bool) -> bytes:
-    buffer = io.BytesIO()
-    if compress:
-        pdf.save(buffer, compress_streams=True, deterministic_id=True)
-    else:
-        level = pikepdf.StreamDecodeLevel.none
-        pdf.save(buffer, stream_decode_level=level, deterministic_id=True)
+def _save(pdf: pikepdf.Pdf) -> bytes:
+    """Save with no stream whose data end in a carriage return.
+
+    Before ``endstream`` stands a line feed: both together may be read as one end of line,
+    which makes the stream's length wrong (ISO 19005-2, 6.1.7.1).
+    """
+    for item in pdf.objects:
+        if isinstance(item, pikepdf.Stream) and item.read_raw_bytes().endswith(b"\r"):
+            item.write(item.read_bytes())
+    for mode in (pikepdf.ObjectStreamMode.preserve, pikepdf.ObjectStreamMode.disable):
+        buffer = io.BytesIO()
+        pdf.save(
+            buffer,
+            object_stream_mode=mode,
+            stream_decode_level=pikepdf.StreamDecodeLevel.none,
+            compress_streams=False,
+            deterministic_id=True,
+        )
+        if b"\r\nendstream" not in buffer.getvalue():
+            break
     return buffer.getvalue()
+
+
+def _pack(content: bytes) -> bytes:
+    """Compress page content; a further space changes the last byte where it is a return."""
+    while (packed := zlib.compress(content, 9)).endswith(b"\r"):
+        content += b" "
+    return packed
 
 
 def _kids(element: Any) -> list[Any]:
@@ -129,7 +150,8 @@ def _rewrite(pdf: pikepdf.Pdf, page: pikepdf.Page, texts: Mapping[int, str]) -> 
         elif operator == "EMC" and stack.pop() == "dropped":
             continue
         kept.append(instruction)
-    page.Contents = pdf.make_stream(pikepdf.unparse_content_stream(kept))
+    content = _pack(pikepdf.unparse_content_stream(kept))
+    page.Contents = pdf.make_stream(content, Filter=pikepdf.Name.FlateDecode)
 
 
 def _piece_of(instruction: Any) -> int:

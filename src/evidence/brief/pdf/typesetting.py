@@ -16,65 +16,130 @@ from typing import Any
 import typst
 
 from evidence.brief.fonts import gather_text, typst_fonts
-from evidence.brief.pdf.layout import Node, lay_out, list_leaves
+from evidence.brief.pdf.layout import (
+    Node,
+    float_figures,
+    keep_order,
+    lay_out,
+    lay_out_slides,
+    list_leaves,
+    measure,
+)
 from evidence.brief.pdf.tagging import finish
 from evidence.errors import BriefError
 
 _TEMPLATES = Path(__file__).parents[2] / "templates" / "brief"
-_STANDARDS: dict[str, list[typst.PDFStandard]] = {
-    "brief": ["ua-1", "a-2a"],
-    "slides": ["ua-1", "a-2a"],
-}
+_STANDARDS: list[typst.PDFStandard] = ["ua-1", "a-2a"]
 _OWN = "•○ /0123456789:\u00a0"
-_LEADING = {"ja": 0.85, "bn": 0.85, "km": 1.0}
 _REPLACED = {"km", "bn"}
+_LEADING = {"ja": (0.85, 0.72), "bn": (0.85, 0.72), "km": (1.0, 0.84)}
+"""Space between lines (em) at the largest and the smallest size."""
+_SIZES = ((9.6, 1.0), (9.6, 0.9), (9.4, 0.9), (9.2, 0.88))
+"""Size of letters (pt) and width of figures (share of the measure), the best first."""
+_SLIDES = {"size": 20, "small": 14}
+_SHRINKINGS = 5
+_MOST_PAGES = 2
+_MANY = 99
+_GAP = 0.12
 _UNDATED = date(2000, 1, 1)
 """A draft has no date; a PDF/A must have one."""
 
 
 def typeset(model: Mapping[str, Any]) -> bytes:
-    """Set a composed and worded brief as a PDF.
+    """Set a composed and worded brief as a PDF on A4.
+
+    A brief for an audience takes two pages where it can: letters and figures shrink within
+    limits, the first size that fits and leaves no large gap is taken, and a figure that
+    still does not fit where it stands moves behind the text that follows it. The technical
+    version takes what it needs.
 
     Raises
     ------
     BriefError
         Where typst refuses or warns: a character without a font, a picture without a text.
     """
-    nodes = lay_out(model)
-    return _set(model, nodes, 9.6)
+    language, nodes = model["language"], lay_out(model)
+    data = {**_about(model), "nodes": nodes}
+    most = _MOST_PAGES if model["audience"] != "technical" else _MANY
+    return _finish(_fit(data, most), language, nodes)
 
 
-def _set(model: Mapping[str, Any], nodes: list[Node], size: float) -> bytes:
-    language = model["language"]
-    data = {
+def typeset_slides(model: Mapping[str, Any]) -> bytes:
+    """Set slides (16:9) of a composed and worded brief: its messages one by one, its figure.
+
+    Raises
+    ------
+    BriefError
+        As ``typeset`` does.
+    """
+    language, slides = model["language"], lay_out_slides(model)
+    data = {**_about(model), **_SLIDES, "leading": _LEADING.get(language, (0.65, 0.58))[1]}
+    scales = [1.0] * len(slides)
+    for _ in range(_SHRINKINGS):
+        told = [{"scale": scale, "nodes": nodes}
+                for scale, nodes in zip(scales, slides, strict=True)]  # fmt: skip
+        payload, marks = _compile("slides", {**data, "slides": told})
+        pages = [{mark["page"] for mark in marks if mark["n"] == n} for n in range(len(slides))]
+        if all(len(own) == 1 for own in pages):
+            break
+        scales = [round(scale * (0.87 if len(own) > 1 else 1), 3)
+                  for scale, own in zip(scales, pages, strict=True)]  # fmt: skip
+    return _finish(payload, language, [node for slide in slides for node in slide])
+
+
+def _about(model: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         "title": model["title"],
-        "language": language,
+        "language": model["language"],
         "date": _day(model),
-        "size": size,
-        "small": 8.2,
-        "leading": _LEADING.get(language, 0.65),
-        "figure": 1,
         "mark": model["imprint"]["mark"] if model["state"] == "draft" else "",
         "foot": model["kicker"],
-        "nodes": nodes,
     }
-    payload = _compile("brief", data, gather_text(data) + _OWN)
+
+
+def _fit(data: dict[str, Any], most: int) -> bytes:
+    """Set at the first size at which the pages are few enough and well filled."""
+    tried = []
+    own = data["nodes"]
+    orders = [own, *(float_figures(own, headed=headed) for headed in (True, False))]
+    for nodes in orders:
+        for size, figure in _SIZES:
+            sized = {**data, **_scale(data["language"], size), "figure": figure, "nodes": nodes}
+            payload, marks = _compile("brief", sized)
+            pages, gap = measure(marks)
+            bad = gap > _GAP or not keep_order(nodes, marks)
+            if pages <= most and not bad:
+                return payload
+            tried.append((max(pages - most, 0), bad, len(tried), payload))
+    return min(tried)[-1]
+
+
+def _scale(language: str, size: float) -> dict[str, float]:
+    loose, tight = _LEADING.get(language, (0.65, 0.58))
+    share = (size - _SIZES[-1][0]) / (_SIZES[0][0] - _SIZES[-1][0])
+    leading = round(tight + share * (loose - tight), 3)
+    return {"size": size, "small": round(size - 1.3, 2), "leading": leading}
+
+
+def _finish(payload: bytes, language: str, nodes: list[Node]) -> bytes:
     return finish(payload, list_leaves(nodes) if language in _REPLACED else None)
 
 
-def _compile(template: str, data: Mapping[str, Any], text: str) -> bytes:
-    folders, families = typst_fonts(text, data["language"])
+def _compile(template: str, data: Mapping[str, Any]) -> tuple[bytes, list[dict[str, Any]]]:
+    """Compile a template; give the PDF and the marks of where each node begins and ends."""
+    folders, families = typst_fonts(gather_text(data) + _OWN, data["language"])
     compiler = _compiler(template, tuple(folders))
     told = json.dumps({**data, "fonts": families}, ensure_ascii=False, sort_keys=True)
     try:
         payload, warnings = compiler.compile_with_warnings(
-            format="pdf", sys_inputs={"model": told}, pdf_standards=_STANDARDS[template]
+            format="pdf", sys_inputs={"model": told}, pdf_standards=_STANDARDS
         )
+        marks = json.loads(compiler.query("<mark>", field="value"))
     except typst.TypstError as error:
         raise _refused(data, str(error)) from error
     if warnings or not isinstance(payload, bytes):
         raise _refused(data, "; ".join(str(warning) for warning in warnings))
-    return payload
+    return payload, marks
 
 
 @functools.lru_cache(maxsize=8)
