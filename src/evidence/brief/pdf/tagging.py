@@ -8,6 +8,7 @@ replacement is ignored by some readers.
 
 from __future__ import annotations
 
+import codecs
 import io
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -165,6 +166,7 @@ def _properties(instruction: Any) -> Any:
 
 
 def _replace(piece: int, text: str) -> pikepdf.ContentStreamInstruction:
-    properties = pikepdf.Dictionary(MCID=piece, ActualText=pikepdf.String(text))
+    coded = codecs.BOM_UTF16_BE + text.encode("utf-16-be")
+    properties = pikepdf.Dictionary(MCID=piece, ActualText=pikepdf.String(coded))
     operands = [pikepdf.Name.Span, properties]
     return pikepdf.ContentStreamInstruction(operands, pikepdf.Operator("BDC"))
