@@ -50,6 +50,7 @@ from evidence.panel import Panel, select_sample
 from evidence.study import Study
 from tables import list_rows, make_frame, make_neck, make_panel_of, make_study, protect, with_rules
 
+LABELS = {"committee": "a committee of workers and managers that meets"}
 NOUNS = ("factory", "factories")
 WIDTHS: tuple[Width, ...] = ("wide", "narrow")
 FORMS = (
@@ -69,9 +70,10 @@ FORMS = (
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     plain = make_study(tmp_path_factory.mktemp("figures"))
     named = tuple(
-        replace(v, label=dict.fromkeys(LANGUAGES, v.name), noun=dict.fromkeys(LANGUAGES, NOUNS))
+        replace(v, label=dict.fromkeys(LANGUAGES, LABELS.get(v.name, v.name)),
+                noun=dict.fromkeys(LANGUAGES, NOUNS))
         for v in plain.variables
-    )
+    )  # fmt: skip
     return replace(plain, variables=named)
 
 

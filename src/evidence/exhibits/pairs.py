@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-import matplotlib as mpl
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from evidence.exhibits.labels import (
     PLAIN,
@@ -46,7 +46,8 @@ def _draw_pairs(exhibit: Exhibit, study: Study, language: str, width: Width) -> 
     left = 0.04 if narrow else _left(figure, labels)
     lines = max(label.count("\n") for label in labels)
     row = _ROW[width] + 0.15 * lines
-    head, foot = 0.36, 0.26
+    keys = _wrap_keys(figure, series[0], INCHES[width] - left)
+    head, foot = 0.2 + 0.16 * sum(key.count("\n") + 1 for line in keys for key in line[:1]), 0.26
     height = head + row * len(series) + foot
     figure.set_size_inches(INCHES[width], height)
     axes = figure.add_axes((
@@ -63,7 +64,7 @@ def _draw_pairs(exhibit: Exhibit, study: Study, language: str, width: Width) -> 
         _draw_pair(axes, one, dot, say(language, "cells.suppressed"))
         _draw_label(axes, dot, label, narrow=narrow)
     _finish(axes, series, language, narrow=narrow)
-    _draw_key(figure, series[0], 1 - 0.11 / height, left / INCHES[width])
+    _draw_keys(figure, keys, left)
     return figure
 
 
@@ -126,21 +127,33 @@ def _finish(axes: Axes, series: Sequence[Series], language: str, *, narrow: bool
     sns.despine(ax=axes, left=True, bottom=True)
 
 
-def _draw_key(figure: Figure, one: Series, top: float, left: float) -> None:
+def _wrap_keys(figure: Figure, one: Series, room: float) -> list[list[str]]:
+    """Lay out what the dots are: beside each other where that fits, else below each other."""
+    wide = sum(measure(figure, step, weight="bold") + 0.38 for step in one.steps)
+    if wide < room:
+        return [list(one.steps)]
+    return [[wrap(figure, step, room - 0.3, weight="bold")] for step in one.steps]
+
+
+def _draw_keys(figure: Figure, keys: list[list[str]], left: float) -> None:
     """Say above the rows which dot is which."""
-    inches = figure.get_size_inches()[0]
-    place = left * inches + 0.08
-    for step, color, weight in zip(one.steps, (MUTED, BLUE), ("normal", "bold"), strict=False):
-        mark = mpl.lines.Line2D(
-            [place / inches], [top], marker="o", color=color, markersize=6.5, linestyle="",
-            transform=figure.transFigure,
-        )  # fmt: skip
-        figure.add_artist(mark)
-        figure.text(
-            (place + 0.1) / inches, top, step, color=color, va="center", fontsize=PLAIN,
-            fontweight=weight,
-        )  # fmt: skip
-        place += 0.1 + measure(figure, step, weight=weight) + 0.28
+    inches, height = figure.get_size_inches()
+    looks = iter(((MUTED, "normal"), (BLUE, "bold")))
+    top = 0.02
+    for line in keys:
+        place = left + 0.08
+        for key, (color, weight) in zip(line, looks, strict=False):
+            mark = Line2D(
+                [place / inches], [1 - (top + 0.09) / height], marker="o", color=color,
+                markersize=6.5, linestyle="", transform=figure.transFigure,
+            )  # fmt: skip
+            figure.add_artist(mark)
+            figure.text(
+                (place + 0.1) / inches, 1 - top / height, key, color=color, va="top",
+                fontsize=PLAIN, fontweight=weight,
+            )  # fmt: skip
+            place += 0.1 + measure(figure, key, weight=weight) + 0.28
+        top += 0.16 * (line[0].count("\n") + 1)
 
 
 DRAWN: dict[str, Callable[[Exhibit, Study, str, Width], Figure]] = {"pairs": _draw_pairs}

@@ -43,7 +43,7 @@ def _draw_panels(exhibit: Exhibit, study: Study, language: str, width: Width) ->
     left = widest(figure, told, size=SMALL) + 0.08
     across = (INCHES[width] - left - _GAP * (columns - 1) - 0.02) / columns
     titles = [wrap(figure, one.label, across, weight="bold") for one in series]
-    head = 0.1 + 0.155 * max(title.count("\n") + 1 for title in titles)
+    head = 0.14 + 0.155 * max(title.count("\n") + 1 for title in titles)
     foot = 0.24
     tall = head + _HEIGHT[width] + foot
     height = tall * rows + 0.06 * (rows - 1)
