@@ -72,6 +72,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     named = tuple(
         replace(v, label=dict.fromkeys(LANGUAGES, LABELS.get(v.name, v.name)),
                 noun=dict.fromkeys(LANGUAGES, NOUNS))
+        if v.role != "time" else v
         for v in plain.variables
     )  # fmt: skip
     return replace(plain, variables=named)

@@ -78,7 +78,7 @@ def _entitle_series(study: Study, language: str, exhibit: Exhibit) -> str:
         "what": what,
         "first": first,
         "last": last,
-        "name": label_of(study, language, axis),
+        "name": "" if over == "time" else label_of(study, language, axis),
         "lower": count_of(language, lower),
         "higher": count_of(language, len(moved) - lower),
     }
