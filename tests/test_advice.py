@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from evidence.brief.model import compose
 from evidence.cli import main
 from evidence.disclosure import clear, fingerprint
 from evidence.errors import LanguageError, StudyError
+from evidence.language import check_advice
 from evidence.neck import Neck
 from evidence.study import (
     Advice,
@@ -185,7 +187,7 @@ def test_a_brief_shows_recommendation_review_and_triggers(study: Study, plants_n
         "\u221260 to 1.5 per cent; 1 January 2028 has come."
     )
     assert item["warning"] == ""
-    assert ">Recommendations</h2>" in page
+    assert ">What you can do</h2>" in page
     assert "Ask 54 plants again" in page
 
 
@@ -212,7 +214,7 @@ def test_a_missing_language_drops_the_text_with_a_visible_note(
 
 def test_a_study_without_advice_has_no_such_section(plants: Study, plants_neck: Neck) -> None:
     page, _ = BriefExporter().from_cleared(clear(plants_neck, plants), "en")
-    assert ">Recommendations</h2>" not in page
+    assert ">What you can do</h2>" not in page
 
 
 @pytest.mark.parametrize(
@@ -248,3 +250,58 @@ def test_check_refuses_a_wrong_file_of_advice(study: Study) -> None:
     result = CliRunner().invoke(main, ["check", str(study.path)])
     assert result.exit_code == 1
     assert "plants.advice.toml: recommendations[1].reviewer" in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "opener"),
+    [
+        ("Ministries should ask again.", "ministries"),
+        ("\u201cThe programme may grow.", "the"),
+        ("There is more to ask.", "there"),
+        ("{{ grant_after.n_entities }} plants wait.", "{{ grant_after.n_entities }}"),
+        ("Before the programme grows, ask again.", "before"),
+    ],
+)
+def test_a_recommendation_starts_with_a_verb(study: Study, text: str, opener: str) -> None:
+    edit(advice_path(study), FILE[FILE.index("Ask {{") : FILE.index("grows.") + 6], text)
+    message = rf"plants\.advice\.toml: ask_more_plants, text\.en: .*'{re.escape(opener)}'"
+    with pytest.raises(LanguageError, match=message):
+        check_text(study)
+
+
+@pytest.mark.parametrize(
+    ("language", "good", "bad"),
+    [
+        ("en", "Theorise less.", "The less."),
+        ("ja", "\u82e6\u60c5\u306e\u7a93\u53e3\u3092\u958b\u304f\u3002", "\u7a93\u53e3\u306e\u7dad\u6301\u3002"),
+        ("vi", "T\u1eeb ch\u1ed1i h\u1ee3p \u0111\u1ed3ng.", "C\u00e1c b\u1ed9 n\u00ean h\u1ecfi l\u1ea1i."),
+        ("km", "\u179c\u17b6\u179f\u17cb\u179c\u17c2\u1784", "\u179f\u17a0\u1787\u17b8\u1796\u1782\u17bd\u179a\u179f\u17bd\u179a"),
+        ("bn", "\u0995\u09ae\u09bf\u099f\u09bf \u09b0\u09be\u0996\u09c1\u09a8\u0964", "\u0995\u09ae\u09bf\u099f\u09bf\u0964"),
+    ],
+)  # fmt: skip
+def test_each_language_knows_what_is_no_request(language: str, good: str, bad: str) -> None:
+    check_advice(language, good, "here")
+    with pytest.raises(LanguageError, match=rf"here, text\.{language}"):
+        check_advice(language, bad, "here")
+
+
+def test_readers_find_their_own_advice_first(study: Study, plants_neck: Neck) -> None:
+    other = FILE.replace("schema_version = 1\n", "").replace("ask_more_plants", "ask_the_members")
+    other = other.replace('"government"', '"workers"').replace("Ask {{", "Tell {{")
+    advice_path(study).write_text(FILE + other, "utf-8")
+    cleared = clear(plants_neck, study)
+    whole = blocks_of(compose(cleared, "en"), "advice")
+    assert [block["kind"] for block in whole] == ["list", "text", "list"]
+    assert (whole[1]["text"], whole[1]["tone"]) == ("Unions and workers", "heading")
+    assert whole[0]["items"][0]["rests"] == ["grant_after"]
+    assert whole[0]["items"][0]["notes"][2].startswith("Rests on the finding: A training grant")
+    (own,) = blocks_of(compose(cleared, "en", "workers"), "advice")
+    assert own["items"][0]["text"].startswith("Tell 54 plants")
+    (none,) = blocks_of(compose(cleared, "en", "buyers"), "advice")
+    assert none["tone"] == "note"
+    assert "is addressed to the reader of this version" in none["text"]
+    technical = blocks_of(compose(cleared, "en", "technical"), "advice")
+    assert [b["text"] for b in technical if b["kind"] == "text"] == [
+        "Ministries",
+        "Unions and workers",
+    ]

@@ -29,10 +29,11 @@ _ESTIMATES = "estimates.csv"
 _SHOWN = 12
 _SUBJECT = ("kind", "case", "exposure", "outcome", "moderator")
 _EXHIBIT = "exhibit-"
+_SPECIFICATION = "specification-"
 
 
 def tell_trail(cleared: Cleared, language: str, shown: Iterable[Block]) -> list[Block]:
-    """Lay a trail for each finding, each comparison and each exhibit that is shown.
+    """Lay a trail for each finding, comparison and specification, and for what is shown.
 
     Only what is the same for the same inputs is told: no times, no places of a machine.
 
@@ -41,10 +42,15 @@ def tell_trail(cleared: Cleared, language: str, shown: Iterable[Block]) -> list[
     shown : iterable of blocks
         The figures and tables of the page.
     """
-    entries = cleared.neck.findings
-    told = [_trail_entry(cleared, language, entry) for entry in entries]
-    exhibits = [_trail_exhibit(cleared, language, block) for block in shown if block.get("name")]
-    return [text(say(language, "trail.lead")), *told, *exhibits]
+    claims = [claim.id for claim in cleared.study.claims]
+    entries = sorted(cleared.neck.findings, key=lambda entry: claims.index(entry["claim"]))
+    specs = dict.fromkeys(map(_specification_of, _findings(cleared)))
+    return [
+        text(say(language, "trail.lead")),
+        *(_trail_entry(cleared, language, entry) for entry in entries),
+        *(_trail_specification(cleared, language, name) for name in specs),
+        *(_trail_exhibit(cleared, language, block) for block in shown if block.get("name")),
+    ]
 
 
 def name_exhibit(exhibit: str) -> str:
@@ -84,7 +90,7 @@ def _trail_entry(cleared: Cleared, language: str, entry: dict[str, Any]) -> Bloc
         ("reproduce", _command(cleared.study)),
     ]
     title = label_entry(cleared, language, entry)
-    rests = entry["findings"] if compared else []
+    rests = entry["findings"] if compared else [f"{_SPECIFICATION}{_specification_of(entry)}"]
     return trail(entry["id"], title, _name_steps(language, steps), rests)
 
 
@@ -119,14 +125,11 @@ def _word_compared(study: Study, language: str, entry: Mapping[str, Any]) -> str
 def _estimated_steps(
     cleared: Cleared, language: str, entry: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
-    study = cleared.study
-    row = entry["rows"][0]
-    spec = study.specification(row["specification"])
+    nouns = words_of(cleared.study, language, entry)["nouns"]
     hashes = [f"{name} {digest[:_SHOWN]}" for name, digest in sorted(entry["data"].items())]
     return [
-        ("estimate", _word_estimate(language, entry, row)),
-        ("specification", _word_specification(study, language, entry, spec)),
-        ("notebook", _word_cell(study, language, spec)),
+        ("estimate", _word_estimate(language, entry, entry["rows"][0])),
+        ("specification", _word_sample(language, entry, nouns, _specification_of(entry))),
         ("data", ", ".join(hashes)),
     ]
 
@@ -139,26 +142,62 @@ def _word_estimate(language: str, entry: Mapping[str, Any], row: Mapping[str, st
     return say(language, f"trail.estimate_{kind}", **values)
 
 
+def _word_sample(language: str, entry: Mapping[str, Any], nouns: str, spec: str) -> str:
+    """Word which specification a finding is from, in which sample, by which inference."""
+    inferred = "clusters" if entry["n_clusters"] is not None else "unclustered"
+    values = {
+        **finding_fields(language, entry),
+        "nouns": nouns,
+        "level": say(language, f"trail.level.{entry['level']}"),
+        "cov_type": entry["cov_type"],
+    }
+    parts = [*([inferred] if entry["cov_type"] else []), "counts"]
+    said = [say(language, f"trail.of.{part}", **values) for part in parts]
+    return join(language, [spec, *said], "semicolon")
+
+
+def _trail_specification(cleared: Cleared, language: str, name: str) -> Block:
+    """Lay the trail of a specification, which its findings share."""
+    study = cleared.study
+    spec = study.specification(name)
+    entry = next(e for e in _findings(cleared) if _specification_of(e) == name)
+    steps = [
+        ("specification", _word_specification(study, language, entry, spec)),
+        ("notebook", _word_cell(study, language, spec)),
+        ("reproduce", _command(study)),
+    ]
+    title = say(language, "trail.title_specification", name=name)
+    return trail(f"{_SPECIFICATION}{name}", title, _name_steps(language, steps))
+
+
+def _findings(cleared: Cleared) -> list[dict[str, Any]]:
+    return [entry for entry in cleared.neck.findings if entry["kind"] == "finding"]
+
+
+def _specification_of(entry: Mapping[str, Any]) -> str:
+    return str(entry["rows"][0]["specification"])
+
+
 def _word_specification(
     study: Study, language: str, entry: Mapping[str, Any], spec: Specification
 ) -> str:
     words = words_of(study, language, entry)
     labels = {
-        "exposures": [_label(study, language, name) for name in (*spec.exposures, *spec.moderators)],
+        "exposures": [
+            _label(study, language, name) for name in (*spec.exposures, *spec.moderators)
+        ],
         "controls": [_label(study, language, name) for name in spec.controls],
         "instruments": [_label(study, language, name) for name in spec.instruments],
         "effects": [_word_effect(study, language, words, effect) for effect in spec.effects],
-    }  # fmt: skip
+    }
     told = {key: join(language, names, "comma") for key, names in labels.items() if names}
-    inferred = "clusters" if entry["n_clusters"] is not None else "unclustered"
     values = {
-        **words, **finding_fields(language, entry), **told,
-        "estimator": say(language, f"trail.estimator.{spec.estimator}"),
-        "level": say(language, f"trail.level.{entry['level']}"),
-        "cov_type": entry["cov_type"],
+        **words,
+        **told,
         "unit": name_unit(language, entry["unit"]),
-    }  # fmt: skip
-    parts = ["outcome", *told, "estimator", *([inferred] if entry["cov_type"] else []), "counts"]
+        "estimator": say(language, f"trail.estimator.{spec.estimator}"),
+    }
+    parts = ["outcome", *told, "estimator"]
     said = [say(language, f"trail.of.{part}", **values) for part in parts]
     return capitalise(join(language, said, "semicolon"))
 

@@ -33,7 +33,7 @@ def check_advice(language: str, text: str, place: str) -> None:
         Naming place, language and word.
     """
     lists = load_lists(language)
-    plain = _BLANK.sub("", unicodedata.normalize("NFC", text).casefold())
+    plain = _BLANK.sub("", _normalise(text))
     opener = _find_opener(plain, lists.advice.openers, spaced=lists.spaced)
     if opener:
         raise LanguageError(
@@ -43,7 +43,8 @@ def check_advice(language: str, text: str, place: str) -> None:
             do="Start with what is to be done; the reader's name stands above it.",
         )
     first = _STOP.split(plain, maxsplit=1)[0].rstrip(_CLOSING)
-    if lists.advice.endings and not first.endswith(lists.advice.endings):
+    endings = tuple(map(_normalise, lists.advice.endings))
+    if endings and not first.endswith(endings):
         raise LanguageError(
             f"{place}, text.{language}",
             seen=f"a first sentence that ends with '{first[-8:]}'",
@@ -56,9 +57,15 @@ def _find_opener(text: str, openers: tuple[str, ...], *, spaced: bool) -> str:
     """Find the longest word that opens a text and never is a verb; a placeholder is none."""
     if text.startswith("{{"):
         return text.partition("}}")[0] + "}}"
-    found = [word for word in map(str.casefold, openers) if text.startswith(word)]
+    found = [word for word in map(_normalise, openers) if text.startswith(word)]
     ends = [word for word in found if not spaced or not _goes_on(text[len(word) :])]
     return max(ends, key=len, default="")
+
+
+def _normalise(text: str) -> str:
+    """Bring a text to small letters, composed as Unicode says, none of them hidden."""
+    plain = unicodedata.normalize("NFC", text).casefold()
+    return "".join(sign for sign in plain if unicodedata.category(sign) != "Cf")
 
 
 def _goes_on(rest: str) -> bool:
