@@ -136,9 +136,7 @@ def _render_once(cleared: Cleared, language: str, imprint: Imprint) -> dict[str,
     """Render what a language has once, whoever reads: slides and the technical version."""
     return {
         f"slides.{language}.pdf": typeset_slides(word_model(cleared, language, "", imprint)),
-        f"technical.{language}.pdf": typeset(
-            word_model(cleared, language, "technical", imprint)
-        ),
+        f"technical.{language}.pdf": typeset(word_model(cleared, language, "technical", imprint)),
     }
 
 
