@@ -338,6 +338,13 @@ def test_what_is_changed_after_signing_takes_the_signature_away(
     assert re.search(told, "\n".join(list_unreviewed("ja")))
 
 
+def test_a_broken_catalogue_is_refused_with_its_line(signed: Path) -> None:
+    edit(signed, 'msgid "amount.percent"\nmsgstr', 'msgid "amount.percent"\nmsgtext')
+    catalogue_room.load_catalogue.cache_clear()
+    with pytest.raises(LanguageError, match=r"ja\.po: line \d+: no catalogue of messages"):
+        messages("ja")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

@@ -559,6 +559,8 @@ def test_the_whole_composed_brief_is_read(
         text = said(language, message, **values)
         return text + " It shows the impact." if message == "alt.intro" else text
 
-    monkeypatch.setattr("evidence.exhibits.words.say", drifted)
-    with pytest.raises(LanguageError, match=r"brief\.en: figure\.alt: .*'impact' stands"):
+    monkeypatch.setattr("evidence.exhibits.spoken.say", drifted)
+    with pytest.raises(
+        LanguageError, match=r"brief\.en: sections\.evidence\.blocks\[1\]\.alt: .*'impact' stands"
+    ):
         compose(clear(plants_neck, plants), "en")

@@ -606,7 +606,7 @@ def test_an_unknown_specification_is_refused_by_the_study() -> None:
         ('controls = ["d88", "d89"]', 'controls = ["d88", "grant"]', r"'grant' more than once"),
         ('exposure = ["grant", "lag1_grant"]', "exposure = []", r"exposure: none"),
         ('exposure = "union"', 'exposure = "year"', r"'year', whose role is 'time'"),
-        ('audiences = ["government"]', 'audiences = ["kings"]', r"brief\.audiences"),
+        ('audiences = ["government"', 'audiences = ["kings"', r"brief\.audiences"),
         ("[brief.text.en]", "[brief.text.fr]", r"brief\.text\.fr: text in 'fr'"),
         ("title = ", "titel = ", r"study\.titel: an unknown key.*did you mean 'title'"),
     ],

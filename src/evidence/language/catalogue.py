@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from babel.messages.catalog import Catalog
-from babel.messages.pofile import read_po
+from babel.messages.pofile import PoFileError, read_po
 
 from evidence.errors import LanguageError
 
@@ -72,7 +72,7 @@ def load_catalogue(language: str) -> Catalog:
     Raises
     ------
     LanguageError
-        Where there is none.
+        Where there is none, or the file is broken.
     """
     path = LOCALES / f"{language}.po"
     if not path.is_file():
@@ -82,5 +82,13 @@ def load_catalogue(language: str) -> Catalog:
             expected=f"one of {', '.join(sorted(p.stem for p in LOCALES.glob('*.po')))}",
             do="Translate locales/en.po, or choose another language.",
         )
-    with path.open("rb") as file:
-        return read_po(file, locale=language)
+    try:
+        with path.open("rb") as file:
+            return read_po(file, locale=language, abort_invalid=True)
+    except PoFileError as error:
+        raise LanguageError(
+            f"locales/{path.name}: line {error.lineno}",
+            seen=f"no catalogue of messages ({error})",
+            expected="msgid and msgstr for each message",
+            do="Mend the line; tools for translators, such as Poedit, show it.",
+        ) from error
