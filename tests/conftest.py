@@ -22,7 +22,8 @@ from evidence.run.execute import as_json
 from evidence.run.history import keep_run
 from evidence.run.runner import _keep
 from evidence.sources import read_sources
-from evidence.study import Study, load_study
+from evidence.study import Study, list_slugs, load_study
+from samples import address, speak
 
 ROOT = Path(__file__).parents[1]
 COPIED = (
@@ -47,11 +48,14 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
-def copy_project(target: Path) -> Path:
-    """Copy what a project needs, without results."""
+def copy_project(target: Path, *, whole: bool = False) -> Path:
+    """Copy what a project needs, without results; a single version of each brief, or the whole."""
     for name in COPIED:
         ignored = shutil.ignore_patterns(".ipynb_checkpoints")
         shutil.copytree(ROOT / name, target / name, ignore=ignored)
+    if not whole:
+        for slug in list_slugs(target):
+            address(speak(target / "notebooks/studies" / f"{slug}.toml", "en"), "government")
     return target
 
 
@@ -97,7 +101,7 @@ def finish(study: Study) -> None:
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the root of a copy of the project."""
-    return copy_project(tmp_path_factory.mktemp("project"))
+    return copy_project(tmp_path_factory.mktemp("project"), whole=True)
 
 
 @pytest.fixture(scope="session")

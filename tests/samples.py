@@ -64,6 +64,14 @@ def speak(path: Path, *languages: str) -> Path:
     return path
 
 
+def address(path: Path, *audiences: str) -> Path:
+    """Let a study's brief be for these readers only."""
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^audiences = .*$", f"audiences = {json.dumps(audiences)}", text)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
 def declare(name: str, role: str, level: str, unit: str = "points") -> Section:
     """Declare a variable of a study file."""
     return {"name": name, "role": role, "level": level, "unit": unit}
