@@ -275,7 +275,7 @@ def test_bands_merged_years_and_withheld_cells_are_worded(study: Study) -> None:
     merged = {"year": {"2018": ["2018", "2019"]}}
     shown = Exhibit("cells", {**exhibit.specification, "merged": merged}, data)
     body = [[text for text, _ in row] for row in tabulate(study, "en", shown)[1]]
-    assert body[0] == ["2018–2019", "less than 300", "withheld", ""]
+    assert body[0] == ["2018\u2060–\u20602019", "less than 300", "withheld", ""]
     assert [row[1] for row in body[1:3]] == ["300 to less than 500", "500 or more"]
     assert note_cells("en", shown).startswith("Withheld: ")
     assert entitle_cells(study, "en", shown) == "Average of wage (points), by year, workers"
