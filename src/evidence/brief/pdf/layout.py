@@ -14,6 +14,7 @@ from evidence.errors import BriefError
 
 Node = dict[str, Any]
 
+_SMALL = {"source", "imprint"}
 _ON_SLIDES = ("advice", "certainty", "source")
 _SHORT = 12
 _AT_THE_END = ("replies", "source", "trail", "imprint")
@@ -165,7 +166,13 @@ def _head(model: Mapping[str, Any]) -> list[Node]:
 def _section(part: Mapping[str, Any]) -> list[Node]:
     title = [_heading(2, part["title"])] if part["title"] else []
     nodes = [*title, *(node for block in part["blocks"] for node in _block(block))]
+    if part["id"] in _SMALL:
+        nodes = [_set_small(node) for node in nodes]
     return [_group("box", nodes)] if part["id"] == "messages" else nodes
+
+
+def _set_small(node: Node) -> Node:
+    return {**node, "style": "note"} if node.get("style") == "text" else node
 
 
 def _replies(model: Mapping[str, Any]) -> list[Node]:
@@ -200,6 +207,8 @@ def _block(block: Mapping[str, Any]) -> list[Node]:
 
 
 def _text(block: Mapping[str, Any]) -> list[Node]:
+    if block["tone"] == "heading":
+        return [_heading(3, block["text"])]
     return [_paragraph(block["tone"] or "text", block["text"])] if block["text"] else []
 
 
@@ -291,7 +300,7 @@ _OWN_LEAVES: dict[str, Callable[[Node], list[str]]] = {
     "heading": lambda node: [node["text"]],
     "figure": _figure_leaves,
     "table": _table_leaves,
-    "trail": lambda node: [node["title"], *(f"{term}: {text}" for term, text in node["steps"])],
+    "trail": lambda node: [node["title"], " · ".join(f"{t}: {text}" for t, text in node["steps"])],
     "code": lambda node: [node["caption"]],
 }
 

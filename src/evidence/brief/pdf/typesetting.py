@@ -30,16 +30,17 @@ from evidence.errors import BriefError
 
 _TEMPLATES = Path(__file__).parents[2] / "templates" / "brief"
 _STANDARDS: list[typst.PDFStandard] = ["ua-1", "a-2a"]
-_OWN = "•○ /0123456789:\u00a0"
+_OWN = "•○· /0123456789:\u00a0"
 _REPLACED = {"km", "bn"}
 _LEADING = {"ja": (0.85, 0.72), "bn": (0.85, 0.72), "km": (1.0, 0.84)}
 """Space between lines (em) at the largest and the smallest size."""
 _SIZES = ((9.6, 1.0), (9.6, 0.9), (9.4, 0.9), (9.2, 0.88))
 """Size of letters (pt) and width of figures (share of the measure), the best first."""
+_ANNEX = 7.5
+"""Size of letters in the annex (pt): the least for print."""
 _SLIDES = {"size": 20, "small": 14}
 _SHRINKINGS = 5
-_MOST_PAGES = 2
-_MANY = 99
+_MOST_PAGES = {"brief": 2, "technical": 6}
 _GAP = 0.12
 _UNDATED = date(2000, 1, 1)
 """A draft has no date; a PDF/A must have one."""
@@ -51,7 +52,7 @@ def typeset(model: Mapping[str, Any]) -> bytes:
     A brief for an audience takes two pages where it can: letters and figures shrink within
     limits, the first size that fits and leaves no large gap is taken, and a figure that
     still does not fit where it stands moves behind the text that follows it. The technical
-    version takes what it needs.
+    version takes six pages where it can. Where nothing fits, the fewest pages are taken.
 
     Raises
     ------
@@ -60,7 +61,7 @@ def typeset(model: Mapping[str, Any]) -> bytes:
     """
     language, nodes = model["language"], lay_out(model)
     data = {**_about(model), "nodes": nodes}
-    most = _MOST_PAGES if model["audience"] != "technical" else _MANY
+    most = _MOST_PAGES["technical" if model["audience"] == "technical" else "brief"]
     return _finish(_fit(data, most), language, nodes)
 
 
@@ -118,7 +119,7 @@ def _scale(language: str, size: float) -> dict[str, float]:
     loose, tight = _LEADING.get(language, (0.65, 0.58))
     share = (size - _SIZES[-1][0]) / (_SIZES[0][0] - _SIZES[-1][0])
     leading = round(tight + share * (loose - tight), 3)
-    return {"size": size, "small": round(size - 1.3, 2), "leading": leading}
+    return {"size": size, "small": round(size - 1.3, 2), "annex": _ANNEX, "leading": leading}
 
 
 def _finish(payload: bytes, language: str, nodes: list[Node]) -> bytes:

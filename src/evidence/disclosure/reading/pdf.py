@@ -109,7 +109,8 @@ def _shown(body: str, maps: list[dict[str, str]]) -> Iterator[str]:
     strings = _strings(body)
     for letters in ({}, *maps):
         width = max(map(len, letters), default=0)
-        read = [_through(piece, letters, width) if piece != " " else " " for piece in strings]
+        told = {piece: _through(piece, letters, width) for piece in set(strings)} | {" ": " "}
+        read = [told[piece] for piece in strings]
         yield "".join(read)
         yield "".join(piece for piece in read if piece != " ")
 
