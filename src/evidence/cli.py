@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from evidence.brief import (
     Reason,
+    can_write_word,
     check_text,
     hash_signed,
     lint_notebooks,
@@ -156,6 +157,7 @@ def brief(studies: tuple[Path, ...], jobs: int) -> None:
                 click.echo(f"{study.slug}: {page.relative_to(study.root)}")
             scan_folder(study.public, cleared)
             _tell_signing(cleared)
+        _tell_formats()
         _write_portal(study.root)
 
 
@@ -177,6 +179,7 @@ def publish_studies(studies: tuple[Path, ...]) -> None:
                 if made.new
                 else f"{study.slug}: unchanged since {told}; no new edition"
             )
+        _tell_formats()
         _write_portal(study.root)
 
 
@@ -206,6 +209,12 @@ def scorecard(study: Path, factories: tuple[str, ...]) -> None:
         pages = write_scorecards(_clear(loaded), factories)
         place = pages[0].parent.relative_to(loaded.root)
         click.echo(f"{loaded.slug}: {len(pages)} scorecards, confidential: {place}")
+
+
+def _tell_formats() -> None:
+    """Say once which format is left out."""
+    if not can_write_word():
+        click.echo("no Word documents: pandoc and python-docx are the extra evidence[docx]")
 
 
 def _clear(study: Study) -> Cleared:

@@ -7,10 +7,12 @@ from evidence.brief.page import check_text, hash_signed, write_brief, write_brie
 from evidence.brief.plan import list_due, tell_plan
 from evidence.brief.prose import lint_notebooks
 from evidence.brief.replies import tell_replies, word_reply
+from evidence.brief.word import can_write_word
 
 __all__ = [
     "Published",
     "Reason",
+    "can_write_word",
     "check_text",
     "hash_signed",
     "lint_notebooks",

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from evidence.brief.imprint import Imprint
-from evidence.brief.page import hash_signed, render_all, render_notices
+from evidence.brief.page import check_formats, hash_signed, render_all, render_notices
 from evidence.disclosure import (
     FOLDER,
     Cleared,
@@ -88,6 +88,7 @@ def publish(cleared: Cleared, *, today: date) -> Published:
         replies = read_signoff(study).reply
         latest = register.latest
         if latest is not None and not latest.withdrawn:
+            check_formats(study, latest)
             files = render_all(cleared, Imprint(latest, replies))
             if {name: hash_file(data) for name, data in files.items()} == latest.files:
                 return _put_back(study, latest, files, history)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 from evidence.brief.blocks import Block, Body, as_rows, table
 from evidence.brief.sources import word_source
+from evidence.brief.versions import draw_code
 from evidence.disclosure import Cleared
 from evidence.errors import BriefError
 from evidence.exhibits import (
@@ -33,6 +35,24 @@ def tell_evidence(cleared: Cleared, language: str, *, whole: bool) -> list[Block
     """
     shown = [_figure(cleared, language)]
     return [*shown, _table(cleared, language), *_cells(cleared, language)] if whole else shown
+
+
+def draw_pictures(cleared: Cleared, model: Mapping[str, Any]) -> dict[str, bytes]:
+    """Draw the pictures of a brief as PNG: figure's name → picture; ``code`` is the QR code."""
+    names = [
+        block["name"]
+        for part in model["sections"]
+        for block in part["blocks"]
+        if block["kind"] == "figure"
+    ]
+    code = {"code": draw_code(model["code"]["address"], "png")} if model["code"] else {}
+    return code | {name: _draw_png(cleared, model["language"], name) for name in names}
+
+
+@functools.lru_cache(maxsize=16)
+def _draw_png(cleared: Cleared, language: str, name: str) -> bytes:
+    exhibit = next(e for e in cleared.neck.exhibits if e.id == name)
+    return draw(exhibit, cleared.study, language, "wide", format="png")
 
 
 def _exhibit(cleared: Cleared, kind: str) -> Exhibit:

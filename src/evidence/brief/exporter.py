@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 from traitlets import Unicode, default
 
 from evidence.brief.checks import check_text
+from evidence.brief.evidence import draw_pictures
 from evidence.brief.fonts import embed_font
 from evidence.brief.front_matter import add_citation
 from evidence.brief.imprint import DRAFT, Imprint, word_imprint, word_withdrawal
 from evidence.brief.model import compose
 from evidence.brief.pdf import typeset
 from evidence.brief.versions import NO_LINKS
+from evidence.brief.word import write_word
 from evidence.disclosure import Cleared, Edition, clear, scan_bytes
 from evidence.errors import BriefError
 from evidence.language import capitalise, say
@@ -165,13 +167,54 @@ class BriefPdfExporter(Exporter):
         DisclosureError
             Where the gate refuses.
         """
-        folder = Path((resources or {}).get("metadata", {}).get("path") or ".")
-        cleared = _clear_notebook(nb, folder)
-        language = self.language or cleared.study.brief.languages[0]
-        model = word_model(cleared, language, self.audience, DRAFT)
-        payload = typeset(model)
-        scan_bytes(payload, cleared, f"brief.{language}.pdf")
-        return payload, {**(resources or {}), "brief": model, "output_extension": ".pdf"}
+        return _export(self, nb, resources, lambda _, model: typeset(model))
+
+
+class BriefDocxExporter(Exporter):
+    """Export the brief of the run that a notebook belongs to as a Word document, a draft."""
+
+    export_from_notebook = "Policy brief (Word)"
+    output_mimetype = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+    language = Unicode(help="Language of the brief; empty is the study's first.").tag(config=True)
+    audience = Unicode(help="Reader of the brief; empty is the study's first.").tag(config=True)
+
+    @default("file_extension")
+    def _file_extension_default(self) -> str:
+        return ".docx"
+
+    def from_notebook_node(
+        self, nb: Any, resources: Any = None, **kw: Any
+    ) -> tuple[bytes, dict[str, Any]]:
+        """Clear the notebook's neck and write the document.
+
+        Raises
+        ------
+        BriefError
+            Where the notebook is no record of a run, or the extra ``docx`` is not installed.
+        RunError
+            Where an input or the result has changed since.
+        DisclosureError
+            Where the gate refuses.
+        """
+        return _export(self, nb, resources, write_document)
+
+
+def write_document(cleared: Cleared, model: dict[str, Any]) -> bytes:
+    """Write the Word document of a model, with its figures as PNG."""
+    return write_word(model, draw_pictures(cleared, model))
+
+
+def _export(
+    exporter: Any, nb: Any, resources: Any, write: Callable[[Cleared, dict[str, Any]], bytes]
+) -> tuple[bytes, dict[str, Any]]:
+    """Clear a notebook's neck and write its brief as a file, scanned."""
+    ending, given = exporter.file_extension, resources or {}
+    cleared = _clear_notebook(nb, Path(given.get("metadata", {}).get("path") or "."))
+    language = exporter.language or cleared.study.brief.languages[0]
+    model = word_model(cleared, language, exporter.audience, DRAFT)
+    payload = write(cleared, model)
+    scan_bytes(payload, cleared, f"brief.{language}{ending}")
+    return payload, {**given, "brief": model, "output_extension": ending}
 
 
 def word_model(cleared: Cleared, language: str, audience: str, imprint: Imprint) -> dict[str, Any]:

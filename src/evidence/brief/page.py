@@ -15,13 +15,15 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from evidence.brief.annex import write_csv, write_latex, write_sheet
 from evidence.brief.blocks import list_texts
 from evidence.brief.checks import check_text
-from evidence.brief.exporter import BriefExporter, word_model
+from evidence.brief.exporter import BriefExporter, word_model, write_document
 from evidence.brief.imprint import Imprint
 from evidence.brief.model import compose
 from evidence.brief.pdf import typeset, typeset_slides
 from evidence.brief.versions import link_versions, name_version
+from evidence.brief.word import can_write_word
 from evidence.disclosure import (
     Cleared,
     Edition,
@@ -30,10 +32,12 @@ from evidence.disclosure import (
     read_signoff,
     scan_bytes,
 )
+from evidence.errors import BriefError
 from evidence.neck import replace_file
 from evidence.study import Study
 
 __all__ = [
+    "check_formats",
     "check_text",
     "hash_signed",
     "name_version",
@@ -46,8 +50,8 @@ __all__ = [
 
 _CARD = ("slug", "language", "audience", "title", "question", "simulated", "messages", "grade",
          "state", "edition", "date")  # fmt: skip
-_WRITTEN = (".html", ".json", ".pdf", ".docx")
-_KINDS = ("brief", "technical", "slides")
+_WRITTEN = (".html", ".json", ".pdf", ".docx", ".csv", ".xlsx", ".tex")
+_KINDS = ("brief", "technical", "slides", "tables")
 
 
 def write_brief(cleared: Cleared, language: str, audience: str = "") -> Path:
@@ -123,8 +127,11 @@ def render_page(
         cleared, language, audience, imprint=imprint, links=links
     )
     stem = name_version(cleared.study, language, audience)
-    files = _as_files(stem, page, made["brief"])
-    files[f"{stem}.pdf"] = typeset(made["brief"])
+    model = made["brief"]
+    files = _as_files(stem, page, model)
+    files[f"{stem}.pdf"] = typeset(model)
+    if can_write_word():
+        files[f"{stem}.docx"] = write_document(cleared, model)
     if stem == f"brief.{language}":
         files |= _render_once(cleared, language, imprint)
     for name, payload in files.items():
@@ -133,11 +140,21 @@ def render_page(
 
 
 def _render_once(cleared: Cleared, language: str, imprint: Imprint) -> dict[str, bytes]:
-    """Render what a language has once, whoever reads: slides and the technical version."""
+    """Render what a language has once, whoever reads: slides, technical version, annex."""
+    technical = word_model(cleared, language, "technical", imprint)
     return {
         f"slides.{language}.pdf": typeset_slides(word_model(cleared, language, "", imprint)),
-        f"technical.{language}.pdf": typeset(word_model(cleared, language, "technical", imprint)),
+        f"technical.{language}.pdf": typeset(technical),
+        f"tables.{language}.xlsx": write_sheet(cleared, language, technical),
     }
+
+
+def _render_tables(cleared: Cleared, imprint: Imprint) -> dict[str, bytes]:
+    """Render what a study has once, whatever the language: its estimates for machines, scanned."""
+    files = {"tables.csv": write_csv(cleared, imprint), "tables.tex": write_latex(cleared, imprint)}
+    for name, payload in files.items():
+        scan_bytes(payload, cleared, name)
+    return files
 
 
 def render_notices(study: Study, edition: Edition) -> dict[str, bytes]:
@@ -148,6 +165,24 @@ def render_notices(study: Study, edition: Edition) -> dict[str, bytes]:
         model = {**made["brief"], "audience": audience}
         files |= _as_files(name_version(study, language, audience), page, model)
     return files
+
+
+def check_formats(study: Study, edition: Edition) -> None:
+    """Check that every format of an edition can be written here.
+
+    Raises
+    ------
+    BriefError
+        Where it has Word documents, and what writes them is not installed: its pages would
+        be taken for others.
+    """
+    if any(name.endswith(".docx") for name in edition.files) and not can_write_word():
+        raise BriefError(
+            study.slug,
+            seen=f"Word documents in edition {edition.number}, and no pandoc or python-docx here",
+            expected="the extra 'docx', with which that edition was published",
+            do="Install it: pip install 'evidence[docx]'. The published files stay as they are.",
+        )
 
 
 def hash_signed(cleared: Cleared) -> str:
@@ -166,8 +201,9 @@ def hash_signed(cleared: Cleared) -> str:
 def _list_further(study: Study) -> list[str]:
     """List the files that the build writes beside pages and cards, to link only those."""
     stems = [name_version(study, *version) for version in _versions(study)]
+    documents = [f"{stem}.docx" for stem in stems] if can_write_word() else []
     stems += [f"technical.{language}" for language in study.brief.languages]
-    return [f"{stem}.pdf" for stem in stems]
+    return [*(f"{stem}.pdf" for stem in stems), *documents, "tables.csv"]
 
 
 def _versions(study: Study) -> list[tuple[str, str]]:
@@ -184,9 +220,10 @@ def _render(
     count = len(languages)
     tasks = ([cleared] * count, languages, own, [imprint] * count)
     if min(jobs, count) == 1:
-        return _join(map(_render_language, *tasks))
+        return _join([*map(_render_language, *tasks), _render_tables(cleared, imprint)])
     with ProcessPoolExecutor(min(jobs, count)) as pool:
-        return _join(pool.map(_render_language, *tasks))
+        parts = pool.map(_render_language, *tasks)
+        return _join([_render_tables(cleared, imprint), *parts])
 
 
 def _render_language(
@@ -210,6 +247,7 @@ def _render_latest(
         if latest.withdrawn and hash_signed(cleared) == latest.signed:
             return render_notices(study, latest)
         if not latest.withdrawn:
+            check_formats(study, latest)
             files = _render(cleared, versions, Imprint(latest, replies), jobs)
             if all(latest.files.get(name) == hash_file(data) for name, data in files.items()):
                 return files

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Literal
 
 import segno
 
@@ -89,17 +89,22 @@ def code_version(study: Study, language: str, audience: str) -> dict[str, str]:
         return {}
     address = f"{base}/{study.slug}/{name_version(study, language, audience)}.html"
     return {
-        "svg": _draw_code(address),
+        "svg": "data:image/svg+xml;base64," + base64.b64encode(draw_code(address)).decode("ascii"),
         "alt": say(language, "code.alt", address=address),
         "caption": say(language, "code.caption"),
         "address": address,
     }
 
 
-def _draw_code(address: str) -> str:
+def draw_code(address: str, kind: Literal["svg", "png"] = "svg") -> bytes:
+    """Draw the QR code of an address, dark on white."""
+    shape = (
+        {"xmldecl": False, "nl": False, "svgclass": None, "lineclass": None, "omitsize": True}
+        if kind == "svg"
+        else {"scale": 8}
+    )
     buffer = io.BytesIO()
     segno.make(address, error="m", micro=False).save(
-        buffer, kind="svg", xmldecl=False, nl=False, svgclass=None, lineclass=None,
-        omitsize=True, border=_QUIET, dark=_INK, light="#ffffff",
-    )  # fmt: skip
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+        buffer, kind=kind, border=_QUIET, dark=_INK, light="#ffffff", **shape
+    )
+    return buffer.getvalue()

@@ -1,6 +1,7 @@
 """The gate: only what is ``Cleared`` may be published; the register of what was."""
 
 from evidence.disclosure.differencing import check_differencing
+from evidence.disclosure.estimates import SHOWN, WITHHELD, list_estimates
 from evidence.disclosure.gate import Assessment, Cleared, assess, clear, fingerprint
 from evidence.disclosure.key import check_value, make_key
 from evidence.disclosure.releases import (
@@ -35,6 +36,8 @@ from evidence.disclosure.states import Entry, add_entries, read_history, state_p
 __all__ = [
     "FOLDER",
     "REPLIES",
+    "SHOWN",
+    "WITHHELD",
     "Assessment",
     "Check",
     "Cleared",
@@ -60,6 +63,7 @@ __all__ = [
     "hash_units",
     "judge_cell",
     "list_checks",
+    "list_estimates",
     "list_outputs",
     "make_key",
     "read_history",
