@@ -15,7 +15,7 @@ from traitlets import Unicode, default
 
 from evidence.brief.checks import check_text
 from evidence.brief.evidence import draw_pictures
-from evidence.brief.fonts import embed_font
+from evidence.brief.fonts import embed_fonts, gather_text
 from evidence.brief.front_matter import add_citation
 from evidence.brief.imprint import DRAFT, Imprint, word_imprint, word_withdrawal
 from evidence.brief.model import compose
@@ -243,13 +243,5 @@ def _clear_notebook(notebook: Any, folder: Path) -> Cleared:
 
 
 def _style(model: dict[str, Any]) -> str:
-    text = (TEMPLATES / "brief" / "brief.css").read_text(encoding="utf-8")
-    return text.replace("FONT_ADDRESS", embed_font(_characters(model)))
-
-
-def _characters(value: Any) -> str:
-    if isinstance(value, dict):
-        return "".join(_characters(item) for item in value.values())
-    if isinstance(value, list):
-        return "".join(_characters(item) for item in value)
-    return value if isinstance(value, str) and not value.startswith("data:") else ""
+    rules = (TEMPLATES / "brief" / "brief.css").read_text(encoding="utf-8")
+    return f"{embed_fonts(gather_text(model), model['language'])}\n{rules}"
