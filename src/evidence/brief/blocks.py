@@ -11,6 +11,8 @@ A section is ``id, title, blocks``. A block is a mapping with its ``kind``:
 - ``quote``: ``text, by, language``
 - ``trail``: ``name`` (of a finding, or of an exhibit), ``title, steps`` (pairs
   ``term, text``), ``rests`` (names of further trails that it leads to)
+
+A block with ``further`` is left out where two pages are all there is.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from typing import Any
 
 from evidence.brief.blocks import Block, Body, as_rows, table
 from evidence.brief.sources import word_source
+from evidence.brief.told import figures_of
 from evidence.brief.versions import draw_code
 from evidence.disclosure import Cleared
 from evidence.errors import BriefError
@@ -18,10 +19,11 @@ from evidence.exhibits import (
     draw,
     entitle_cells,
     note_cells,
+    present,
     tabulate,
     words_of,
 )
-from evidence.language import capitalise, format_number, name_unit, say
+from evidence.language import capitalise, format_number, join, name_unit, say
 from evidence.study import Study, is_planned
 
 
@@ -33,8 +35,12 @@ def tell_evidence(cleared: Cleared, language: str, *, whole: bool) -> list[Block
     BriefError
         Where the notebook has written no figure of coefficients or no table of findings.
     """
-    shown = [_figure(cleared, language)]
-    return [*shown, _table(cleared, language), *_cells(cleared, language)] if whole else shown
+    lead = _figure(cleared, language)
+    names = [figure.id for figure in figures_of(cleared) if figure.id != lead["name"]]
+    further = [_further(cleared, language, name) for name in names]
+    if not whole:
+        return [lead, *further]
+    return [lead, _table(cleared, language), *further, *_cells(cleared, language)]
 
 
 def draw_pictures(cleared: Cleared, model: Mapping[str, Any]) -> dict[str, bytes]:
@@ -51,7 +57,7 @@ def draw_pictures(cleared: Cleared, model: Mapping[str, Any]) -> dict[str, bytes
 
 @functools.lru_cache(maxsize=16)
 def _draw_png(cleared: Cleared, language: str, name: str) -> bytes:
-    exhibit = next(e for e in cleared.neck.exhibits if e.id == name)
+    exhibit = next(e for e in figures_of(cleared) if e.id == name)
     return draw(exhibit, cleared.study, language, "wide", format="png")
 
 
@@ -89,6 +95,22 @@ def _figure(cleared: Cleared, language: str) -> dict[str, Any]:
     }
 
 
+@functools.lru_cache(maxsize=64)
+def _further(cleared: Cleared, language: str, name: str) -> dict[str, Any]:
+    """Lay out a figure beside the first: aggregates, places, the path of an adoption."""
+    exhibit = next(e for e in figures_of(cleared) if e.id == name)
+    shown = present(cleared.study, language, exhibit)
+    findings = [e["id"] for e in cleared.neck.findings if e["kind"] == "finding"]
+    source = word_source(cleared, language, findings)
+    return {
+        **{key: shown[key] for key in ("title", "subtitle", "alt", "wide", "narrow", "table")},
+        "kind": "figure",
+        "name": exhibit.id,
+        "source": join(language, filter(None, (shown["note"], source)), "sentence"),
+        "further": True,
+    }
+
+
 def _table(cleared: Cleared, language: str) -> Block:
     exhibit = _exhibit(cleared, "findings")
     several = exhibit.data["case"].nunique() > 1
@@ -110,8 +132,9 @@ def _cells(cleared: Cleared, language: str) -> list[Block]:
             as_rows(*tabulate(cleared.study, language, exhibit)),
             note_cells(language, exhibit),
         )
+        | {"further": True}
         for exhibit in cleared.neck.exhibits
-        if exhibit.specification["kind"] == "cells"
+        if exhibit.form == "cells"
     ]
 
 

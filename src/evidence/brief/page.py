@@ -135,7 +135,8 @@ def render_page(
     if stem == f"brief.{language}":
         files |= _render_once(cleared, language, imprint)
     for name, payload in files.items():
-        scan_bytes(payload, cleared, name)
+        if name != f"{stem}.html":
+            scan_bytes(payload, cleared, name)
     return files
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from evidence.disclosure import Cleared
+from evidence.exhibits import Exhibit, list_figures
 
 MOST_MESSAGES = 4
 
@@ -26,3 +28,9 @@ def lead_finding(cleared: Cleared) -> dict[str, Any]:
     group = [e for e in findings if e["claim"] == lead["claim"]]
     saying = [e for e in group if e["direction"] == lead["direction"]]
     return min(saying or group, key=lambda e: e["grade"]["level"])
+
+
+@functools.lru_cache(maxsize=8)
+def figures_of(cleared: Cleared) -> tuple[Exhibit, ...]:
+    """List the figures of a neck, those of several tables put together."""
+    return list_figures(cleared.neck.exhibits)

@@ -7,6 +7,7 @@ from typing import Any
 
 from evidence.brief.blocks import Block, text, trail
 from evidence.brief.sources import count_source
+from evidence.brief.told import figures_of
 from evidence.disclosure import Cleared
 from evidence.exhibits import name_case, words_of
 from evidence.language import (
@@ -222,7 +223,8 @@ def _word_cell(study: Study, language: str, spec: Specification) -> str:
 
 
 def _trail_exhibit(cleared: Cleared, language: str, block: Mapping[str, Any]) -> Block:
-    exhibit = next(e for e in cleared.neck.exhibits if e.id == block["name"])
+    known = (*figures_of(cleared), *cleared.neck.exhibits)
+    exhibit = next(e for e in known if e.id == block["name"])
     claims = list(dict.fromkeys(exhibit.data["claim"])) if "claim" in exhibit.data else []
     threshold = format_number(language, cleared.rules["threshold"], decimals=0)
     bound = cleared.neck.protected["confidentiality"] == "restricted"

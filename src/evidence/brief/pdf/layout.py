@@ -28,7 +28,8 @@ def lay_out(model: Mapping[str, Any]) -> list[Node]:
     BriefError
         Where a block is of a kind that a PDF cannot set, or a picture is no SVG.
     """
-    parts = [part for part in model["sections"] if _is_set(part, model["audience"])]
+    parts = [_cut(part, model["audience"]) for part in model["sections"]]
+    parts = [part for part in parts if part["blocks"]]
     body = [part for part in parts if part["id"] not in _AT_THE_END]
     end = [part for part in parts if part["id"] in _AT_THE_END]
     nodes = [*_head(model), *(node for part in body for node in _section(part))]
@@ -145,9 +146,12 @@ def read_svg(address: str) -> str:
     return base64.b64decode(address.removeprefix(start)).decode("utf-8")
 
 
-def _is_set(part: Mapping[str, Any], audience: str) -> bool:
-    """Leave the trail to the technical reader: two pages hold no annex."""
-    return part["id"] != "trail" or audience == "technical"
+def _cut(part: Mapping[str, Any], audience: str) -> Mapping[str, Any]:
+    """Leave the trail and what is further to the technical reader: two pages hold no annex."""
+    if audience == "technical":
+        return part
+    kept = [] if part["id"] == "trail" else part["blocks"]
+    return {**part, "blocks": [block for block in kept if not block.get("further")]}
 
 
 def _head(model: Mapping[str, Any]) -> list[Node]:
