@@ -171,12 +171,21 @@ def _section(part: Mapping[str, Any]) -> list[Node]:
     title = [_heading(2, part["title"])] if part["title"] else []
     nodes = [*title, *(node for block in part["blocks"] for node in _block(block))]
     if part["id"] in _SMALL:
-        nodes = [_set_small(node) for node in nodes]
+        nodes = _set_small(nodes)
     return [_group("box", nodes)] if part["id"] == "messages" else nodes
 
 
-def _set_small(node: Node) -> Node:
-    return {**node, "style": "note"} if node.get("style") == "text" else node
+def _set_small(nodes: list[Node]) -> list[Node]:
+    """Set paragraphs as small print, those that follow each other as one."""
+    small: list[Node] = []
+    for node in nodes:
+        if node.get("style") not in {"text", "note"}:
+            small.append(node)
+        elif small and small[-1].get("style") == "note":
+            small[-1] = {**small[-1], "text": _join(small[-1]["text"], node["text"])}
+        else:
+            small.append({**node, "style": "note"})
+    return small
 
 
 def _replies(model: Mapping[str, Any]) -> list[Node]:

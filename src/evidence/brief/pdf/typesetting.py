@@ -32,9 +32,9 @@ _TEMPLATES = Path(__file__).parents[2] / "templates" / "brief"
 _STANDARDS: list[typst.PDFStandard] = ["ua-1", "a-2a"]
 _OWN = "•○· /0123456789:\u00a0"
 _REPLACED = {"km", "bn"}
-_LEADING = {"ja": (0.85, 0.72), "bn": (0.85, 0.72), "km": (1.0, 0.84)}
+_LEADING = {"ja": (0.85, 0.72), "bn": (0.85, 0.7), "km": (1.0, 0.76)}
 """Space between lines (em) at the largest and the smallest size."""
-_SIZES = ((9.6, 1.0), (9.6, 0.9), (9.4, 0.9), (9.2, 0.88))
+_SIZES = ((9.6, 1.0), (9.6, 0.9), (9.4, 0.9), (9.2, 0.88), (9.2, 0.82))
 """Size of letters (pt) and width of figures (share of the measure), the best first."""
 _ANNEX = 7.5
 """Size of letters in the annex (pt): the least for print."""
@@ -100,7 +100,7 @@ def _about(model: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fit(data: dict[str, Any], most: int) -> bytes:
     """Set at the first size at which the pages are few enough and well filled."""
-    tried = []
+    tried: list[tuple[int, bool, int, bytes]] = []
     own = data["nodes"]
     orders = [own, *(float_figures(own, headed=headed) for headed in (True, False))]
     for nodes in orders:
