@@ -7,6 +7,7 @@ ever read, so no value can become one.
 from __future__ import annotations
 
 import base64
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,8 +23,8 @@ _VERSION = [1, 23, 1]
 _WIDTH, _CODE_WIDTH = "17cm", "2.5cm"
 _LAST = ("replies", "source", "trail", "imprint")
 _HOLLOW = "\N{WHITE CIRCLE}\N{NO-BREAK SPACE}"
-_SHORT, _LONG = 8, 22
-"""Fewest and most letters that count for a column's width; no word is broken for it."""
+_SHORT, _LONG, _SPARE = 8, 20, 4
+"""Fewest and most letters that count for a column's width, and room beside a word."""
 
 
 def lay_out(model: Model, pictures: Pictures) -> Node:
@@ -231,8 +232,17 @@ def _share_width(head: Sequence[str], body: Iterable[Sequence[Mapping[str, str]]
 
 
 def _width(texts: Sequence[str]) -> int:
-    words = [len(word) for text in texts for word in text.replace("-", " ").split(" ")]
-    return max(min(_LONG, max(_SHORT, *map(len, texts))), max(words) + 4)
+    """Count the letters that a column needs: its longest text within bounds, or a word."""
+    words = [_count(word) for text in texts for word in text.replace("-", " ").split(" ")]
+    return max(min(_LONG, max(_SHORT, *map(_count, texts))), min(_LONG, max(words)) + _SPARE)
+
+
+def _count(text: str) -> int:
+    """Count letters by their width: two for wide ones, none for marks above and below."""
+    return sum(
+        2 if unicodedata.east_asian_width(letter) in "WF" else unicodedata.category(letter) != "Mn"
+        for letter in text
+    )
 
 
 def _row(cells: Iterable[list[Node]]) -> list[Any]:
