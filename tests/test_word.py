@@ -10,9 +10,10 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import docx
+import nbformat
 import pytest
 
-from evidence.brief import word
+from evidence.brief import exporter, word
 from evidence.brief.evidence import draw_pictures
 from evidence.brief.exporter import word_model
 from evidence.brief.imprint import DRAFT, Imprint
@@ -171,6 +172,17 @@ def test_an_edition_with_word_documents_is_not_taken_for_another_without_pandoc(
     check_formats(cleared.study, replace(published, files={"brief.en.html": "0"}))
     with pytest.raises(BriefError, match=r"edition 1.*evidence\[docx\]"):
         check_formats(cleared.study, published)
+
+
+def test_nbconvert_s_door_gives_the_document(
+    cleared: Cleared, payload: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = exporter.BriefDocxExporter(config={"BriefDocxExporter": {"audience": "government"}})
+    with pytest.raises(BriefError, match="no metadata 'evidence'"):
+        made.from_notebook_node(nbformat.v4.new_notebook())
+    monkeypatch.setattr(exporter, "_clear_notebook", lambda *_: cleared)
+    document, told = made.from_notebook_node(nbformat.v4.new_notebook())
+    assert (document, told["output_extension"]) == (payload, ".docx")
 
 
 VECTORS = (

@@ -99,7 +99,7 @@ def _set_bullets(document: Document) -> None:
 
 
 def _finish_table(table: Table) -> None:
-    """Let no row break, leave none alone on a page, declare the first column as rows' heads."""
+    """Let no row break or stand alone, keep the note below, declare the first column as head."""
     look = table._tbl.tblPr.find(qn("w:tblLook"))
     look.set(qn("w:firstColumn"), "1")
     look.set(qn("w:val"), _BOTH_HEADS)
@@ -108,7 +108,7 @@ def _finish_table(table: Table) -> None:
         row._tr.get_or_add_trPr().insert(0, parse_xml(_element("cantSplit")))
     for style in table._tbl.iter(qn("w:pStyle")):
         style.set(qn("w:val"), "TableText")
-    for row in {*rows[:2], *rows[-3:-1]}:
+    for row in {*rows[:2], *rows[-3:]}:
         for style in row._tr.iter(qn("w:pStyle")):
             style.addnext(parse_xml(_element("keepNext")))
 
