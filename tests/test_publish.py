@@ -82,7 +82,7 @@ def test_a_draft_says_so_to_eyes_ears_and_machines(cleared: Cleared) -> None:
     page = write_brief(cleared, "en")
     text = page.read_text("utf-8")
     assert re.search(rf'<p class="draft" role="note">{DRAFT}', text)
-    assert '<div class="watermark" aria-hidden="true">Draft</div>' in text
+    assert '<div class="watermark" aria-hidden="true" data-mark="Draft"></div>' in text
     assert re.search(rf"<title>.*{DRAFT}</title>", text)
     card = json.loads(page.with_suffix(".json").read_text("utf-8"))
     assert (card["state"], card["edition"], card["date"]) == ("draft", None, "")
