@@ -238,8 +238,8 @@ def _trail_exhibit(cleared: Cleared, language: str, block: Mapping[str, Any]) ->
         ("reproduce", _command(cleared.study)),
     ]
     title = block["title"] if block["kind"] == "figure" else block["caption"]
-    known = {entry["id"] for entry in cleared.neck.findings}
-    rests = [claim for claim in claims if claim in known]
+    ids = {entry["id"] for entry in cleared.neck.findings}
+    rests = [claim for claim in claims if claim in ids]
     return trail(name_exhibit(exhibit.id), title, _name_steps(language, steps), rests)
 
 
