@@ -103,8 +103,11 @@ def _fit(data: dict[str, Any], most: int) -> bytes:
     tried: list[tuple[int, bool, int, bytes]] = []
     own = data["nodes"]
     orders = [own, *(float_figures(own, headed=headed) for headed in (True, False))]
+    sizes = _SIZES
+    if most > _MOST_PAGES["brief"]:
+        orders, sizes = [own], (_SIZES[0], _SIZES[-1])
     for nodes in orders:
-        for size, figure in _SIZES:
+        for size, figure in sizes:
             sized = {**data, **_scale(data["language"], size), "figure": figure, "nodes": nodes}
             payload, marks = _compile("brief", sized)
             pages, gap = measure(marks)
