@@ -34,7 +34,13 @@ _OWN = "•○· /0123456789:\u00a0"
 _REPLACED = {"km", "bn"}
 _LEADING = {"ja": (0.85, 0.72), "bn": (0.85, 0.7), "km": (1.0, 0.76)}
 """Space between lines (em) at the largest and the smallest size."""
-_SIZES = ((9.6, 1.0), (9.6, 0.9), (9.4, 0.9), (9.2, 0.88), (9.2, 0.82))
+_SIZES: tuple[tuple[float, float], ...] = (
+    (9.6, 1.0),
+    (9.6, 0.9),
+    (9.4, 0.9),
+    (9.2, 0.88),
+    (9.2, 0.82),
+)
 """Size of letters (pt) and width of figures (share of the measure), the best first."""
 _ANNEX = 7.5
 """Size of letters in the annex (pt): the least for print."""
