@@ -44,7 +44,8 @@ const wait = frame => new Promise(done => frame.onload = done);
     out[`${page} ${width}`] = {
       scroll: doc.documentElement.scrollWidth,
       images: [...doc.images].map(i => [i.naturalWidth, i.alt.length, i.currentSrc.length]),
-      font: doc.fonts.size ? [...doc.fonts].every(f => f.status === "loaded") : null,
+      font: [...doc.fonts].some(f => f.status === "loaded")
+        && [...doc.fonts].every(f => f.status !== "error"),
       headings: [...doc.querySelectorAll("h1,h2,h3")].map(h => h.tagName)};
     frame.remove();
   }

@@ -647,7 +647,8 @@ def safe(
     for c in (cleared, own, many):
         write_brief(c, "en")
         card = (c.study.public / "brief.en.json").read_bytes()
-        portal = write_portal(c.study.root / "reports/public", [c.study.slug]).read_bytes()
+        page = write_portal(c.study.root / "reports/public", [c.study.slug])
+        portal = page.with_name("briefs.json").read_bytes()
         made += [("card", card, c), ("portal", portal, c)]
         figure = next(e for e in c.neck.exhibits if e.specification["kind"] == "coefficients")
         made += [(f"figure {w}", draw(figure, c.study, "en", w), c) for w in ("wide", "narrow")]
