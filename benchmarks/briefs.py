@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from evidence.brief.exporter import BriefExporter, word_model
@@ -34,7 +35,7 @@ def render(cleared: Cleared, language: str) -> int:
 def fan_out(cleared: Cleared) -> float:
     languages = cleared.study.brief.languages
     start = time.perf_counter()
-    with ProcessPoolExecutor(2) as pool:
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         list(pool.map(render, [cleared] * len(languages), languages))
     return time.perf_counter() - start
 

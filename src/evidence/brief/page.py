@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -222,7 +223,8 @@ def _render(
     tasks = ([cleared] * count, languages, own, [imprint] * count)
     if min(jobs, count) == 1:
         return _join([*map(_render_language, *tasks), _render_tables(cleared, imprint)])
-    with ProcessPoolExecutor(min(jobs, count)) as pool:
+    # typst keeps threads, which a forked process does not get and would wait for.
+    with ProcessPoolExecutor(min(jobs, count), get_context("spawn")) as pool:
         parts = pool.map(_render_language, *tasks)
         return _join([_render_tables(cleared, imprint), *parts])
 
