@@ -6,7 +6,7 @@ STUDIES := $(filter-out %.advice.toml %.signoff.toml %.replies.toml,$(wildcard n
 JOBS ?= 2
 STRIP := nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info"
 
-.PHONY: help setup briefs test test-slow check format lab lock data-readme ci-full bench bench-models clean
+.PHONY: help setup briefs test test-slow check format lab lock data-readme ci-full crates bench bench-models clean
 
 help:
 	@echo "make briefs   run every study and write the briefs and the portal"
@@ -69,11 +69,19 @@ bench-models: setup
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	PYTHONPATH=src .venv-bench/bin/python benchmarks/models.py
 
+# The validator needs another rich than import-linter: an environment of its own.
+.venv-crate/.installed: tests/crate/requirements.lock
+	$(PYTHON) -m venv .venv-crate
+	.venv-crate/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 # Needs uv. Writes no address of an index into the lock.
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+	uv pip compile tests/crate/requirements.in --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --quiet --output-file tests/crate/requirements.lock
 
 # Keeps archives and registers: what lies in data/raw/ may exist nowhere else.
 clean:
-	rm -rf $(VENV) reports data/raw/*/seed-*
+	rm -rf $(VENV) .venv-crate reports data/raw/*/seed-*
