@@ -50,17 +50,23 @@ def cleared(chains: Study, chains_neck: Neck) -> Cleared:
     return clear(chains_neck, chains)
 
 
+@pytest.fixture(scope="module")
+def published(cleared: Cleared, plants: Study, plants_neck: Neck) -> dict[str, Cleared]:
+    return {"value_chains": cleared, "plants": clear(plants_neck, plants)}
+
+
 def _open_all(page: Page) -> None:
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     page.evaluate("document.fonts.ready")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("study", ["value_chains", "plants"])
 def test_no_language_has_a_barrier_at_any_width(
-    browser: Browser, cleared: Cleared, language: str, tmp_path: Path
+    browser: Browser, published: dict[str, Cleared], study: str, language: str, tmp_path: Path
 ) -> None:
     path = tmp_path / f"brief.{language}.html"
-    path.write_text(BriefExporter().from_cleared(cleared, language)[0], "utf-8")
+    path.write_text(BriefExporter().from_cleared(published[study], language)[0], "utf-8")
     for width in WIDTHS:
         with visit(browser, width=width) as visited:
             page = visited.open(path)

@@ -38,16 +38,8 @@ def _expect_shown(page: Page, number: int) -> None:
     expect(page.locator(".study:visible")).to_have_count(number)
 
 
-def _gates() -> list[object]:
-    """List languages and widths; all but a few take minutes on a busy machine."""
-    return [
-        pytest.param(language, width, marks=[] if width == 390 else pytest.mark.slow)
-        for language in list_languages()
-        for width in WIDTHS
-    ]
-
-
-@pytest.mark.parametrize(("language", "width"), _gates())
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("language", list_languages())
 def test_two_hundred_briefs_are_without_barrier_at_any_width(
     browser: Browser, public: Path, language: str, width: int
 ) -> None:
