@@ -20,7 +20,7 @@ from evidence.panel import build_panel
 from evidence.run import plan_runs
 from evidence.run.execute import as_json
 from evidence.run.history import keep_run
-from evidence.run.runner import _keep
+from evidence.run.joining import join_results
 from evidence.sources import read_sources
 from evidence.study import Study, list_slugs, load_study
 from samples import address, speak
@@ -87,6 +87,7 @@ def finish(study: Study) -> None:
             "parameters": job.parameters,
             "key": job.key,
             "parts": job.parts,
+            "pieces": job.pieces,
             "why": job.why,
             "seconds": 0.0,
             "verdict": "complete",
@@ -94,7 +95,7 @@ def finish(study: Study) -> None:
             "files": {},
         }
         replace_file(job.folder / "run.json", as_json(document))
-    _keep(study, jobs, 1)
+    join_results(study, jobs, 1)
     keep_run(study)
 
 

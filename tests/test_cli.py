@@ -87,7 +87,6 @@ def test_two_runs_give_the_same_neck(twins: tuple[Path, Path]) -> None:
 def test_a_second_call_says_that_nothing_changed(twins: tuple[Path, Path]) -> None:
     code, text = _call("run", twins[0] / "notebooks/studies/plants.toml")
     assert code == 0
-    assert "plants: plants unchanged" in text
     assert "plants: 0 run, 1 unchanged, 0 failed" in text
 
 

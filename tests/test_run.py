@@ -67,7 +67,7 @@ def test_the_record_has_fixed_ids_and_no_path_or_time(ran: Study) -> None:
 def test_nothing_runs_again_while_the_inputs_stay(ran: Study) -> None:
     before = (ran.internal / "manifest.json").read_bytes()
     events: list[str] = []
-    result = run_study(ran, tell=lambda job, event: events.append(event))
+    result = run_study(ran, tell=lambda event: events.append(event.kind))
     assert events == ["unchanged"]
     assert not result.done
     assert (ran.internal / "manifest.json").read_bytes() == before

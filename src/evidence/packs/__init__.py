@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from evidence.packs.load import (
     hash_packs,
+    list_packs,
     load_country,
     load_law,
     load_questionnaire,
@@ -51,6 +52,7 @@ __all__ = [
     "Version",
     "Words",
     "hash_packs",
+    "list_packs",
     "load_country",
     "load_law",
     "load_questionnaire",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -141,6 +141,42 @@ def hash_packs(root: Path) -> str:
             digest.update(f"{folder}/{path.name}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def list_packs(
+    root: Path, case: Mapping[str, str], questionnaires: Iterable[str]
+) -> dict[str, str]:
+    """Hash the packs that a case may read, path → SHA-256.
+
+    Those of its country and sector, all of them where it has none. Of other sectors only
+    the names of measures count: a case must not use them. A law is that of the country.
+
+    Parameters
+    ----------
+    case : mapping
+        Values of the study's ``[cases]``.
+    questionnaires : iterable of str
+        Ids that the sources' records name.
+    """
+    country, sector = case.get("country", "*"), case.get("sector", "*")
+    found = {}
+    for folder, name in (
+        ("countries", country),
+        ("laws", country),
+        ("sectors", sector),
+        *(("questionnaires", questionnaire) for questionnaire in questionnaires),
+    ):
+        for path in sorted((root / "data" / folder).glob(f"{name}.toml")):
+            found[f"data/{folder}/{path.name}"] = _hash(path.read_bytes())
+    if "sector" in case:
+        others = [path.stem for path in sorted((root / "data" / "sectors").glob("*.toml"))]
+        names = {s: [m.id for m in load_sector(root, s).measures] for s in others if s != sector}
+        found["measures of other sectors"] = _hash(repr(names).encode())
+    return found
+
+
+def _hash(payload: bytes) -> str:
+    return hashlib.sha256(payload).hexdigest()
 
 
 def _check_bounds(version: LawVersion, where: str) -> None:

@@ -144,7 +144,7 @@ def _read_notes(read: _Read) -> pd.DataFrame | None:
 def _read(study: Study, case: Case, seed: int) -> _Read:
     snapshots: tuple[Snapshot, ...] = ()
     try:
-        snapshots = read_sources(study, case, seed)
+        snapshots = read_sources(study, case, seed, whole=True)
         measures = score_measures(study, snapshots)
         panel = build_panel(study, measures)
     except EvidenceError as error:

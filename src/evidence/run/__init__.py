@@ -1,21 +1,57 @@
-"""Execute a study's notebooks, prove that they ran to the end, keep what they give."""
+"""Execute a study's notebooks, prove that they ran to the end, keep what they give.
+
+What runs and joins is loaded when it is first asked for: where nothing is stale, the plan is
+all that is needed.
+"""
 
 from __future__ import annotations
 
-from evidence.run.execute import Failure
-from evidence.run.history import MOST_KEPT, list_history, mark_published, name_run, read_manifest
-from evidence.run.lock import NOT_THERE, PACKS, fingerprint_source, lock_study
-from evidence.run.notebook import check_notebook, check_parameters, find_cells, load_notebook
-from evidence.run.plan import Job, plan_runs
-from evidence.run.runner import Run, check_fresh, find_fresh, run_study
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evidence.run.event import Event, Tell
+    from evidence.run.execute import Failure
+    from evidence.run.fresh import check_fresh, find_fresh
+    from evidence.run.history import (
+        MOST_KEPT,
+        list_history,
+        mark_published,
+        name_run,
+        read_manifest,
+    )
+    from evidence.run.lock import NOT_THERE, PACKS, fingerprint_source, lock_study
+    from evidence.run.notebook import (
+        check_notebook,
+        check_parameters,
+        find_cells,
+        list_sections,
+        load_notebook,
+    )
+    from evidence.run.plan import Job, plan_runs
+    from evidence.run.runner import Run, run_study
+
+_MODULE = {
+    "event": ("Event", "Tell"),
+    "execute": ("Failure",),
+    "fresh": ("check_fresh", "find_fresh"),
+    "history": ("MOST_KEPT", "list_history", "mark_published", "name_run", "read_manifest"),
+    "lock": ("NOT_THERE", "PACKS", "fingerprint_source", "lock_study"),
+    "notebook": ("check_notebook", "check_parameters", "find_cells", "list_sections",
+                 "load_notebook"),
+    "plan": ("Job", "plan_runs"),
+    "runner": ("Run", "run_study"),
+}  # fmt: skip
 
 __all__ = [
     "MOST_KEPT",
     "NOT_THERE",
     "PACKS",
+    "Event",
     "Failure",
     "Job",
     "Run",
+    "Tell",
     "check_fresh",
     "check_notebook",
     "check_parameters",
@@ -23,6 +59,7 @@ __all__ = [
     "find_fresh",
     "fingerprint_source",
     "list_history",
+    "list_sections",
     "load_notebook",
     "lock_study",
     "mark_published",
@@ -31,3 +68,10 @@ __all__ = [
     "read_manifest",
     "run_study",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULE.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

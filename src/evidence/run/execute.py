@@ -9,7 +9,6 @@ import secrets
 import shutil
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,10 @@ import nbformat
 
 from evidence.errors import EvidenceError, RunError
 from evidence.neck import read_neck, replace_file, replace_folder
+from evidence.run.event import Event, Tell
+from evidence.run.inputs import sha256
 from evidence.run.notebook import add_sentinel, check_complete, clean_record, load_notebook
-from evidence.run.plan import Job, sha256
+from evidence.run.plan import Job
 
 _TIMEOUT_SECONDS = 1800
 
@@ -33,9 +34,9 @@ class Failure:
     notebook: Path | None
 
 
-def execute(job: Job, tell: Callable[[Job, str], None]) -> Failure | None:
+def execute(job: Job, tell: Tell) -> Failure | None:
     """Execute a job; return nothing where it came to its end, else the failure."""
-    tell(job, "start")
+    tell(Event(job, "start"))
     began = time.monotonic()
     work = job.study.root / job.parameters["output"]
     shutil.rmtree(work, ignore_errors=True)
@@ -95,6 +96,7 @@ def _finish(job: Job, record: Path, token: str, seconds: float) -> None:
         "parameters": job.parameters,
         "key": job.key,
         "parts": job.parts,
+        "pieces": job.pieces,
         "why": job.why,
         "seconds": round(seconds, 3),
         "verdict": "complete",

@@ -15,8 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from evidence.neck import replace_file, replace_folder
-from evidence.run.plan import sha256
+from evidence.run.inputs import sha256
 from evidence.study import Study
 
 MOST_KEPT = 10
@@ -63,6 +62,8 @@ def keep_run(study: Study) -> Path:
     home = study.internal / "history"
     if _is_kept(study.internal, home / name):
         return home / name
+    from evidence.neck import replace_file, replace_folder
+
     home.mkdir(mode=0o700, exist_ok=True)
     earlier = [path for path in home.iterdir() if path.name.endswith(name[-9:])]
     work = Path(tempfile.mkdtemp(dir=home, prefix=".keeping-"))
@@ -84,6 +85,8 @@ def keep_run(study: Study) -> Path:
 
 def mark_published(study: Study) -> None:
     """Mark the kept copy of the current run as published: it is never dropped."""
+    from evidence.neck import replace_file
+
     target = study.internal / "history" / name_run(read_manifest(study.internal))
     if target.is_dir():
         replace_file(target / _MARK, b"")

@@ -15,6 +15,7 @@ import nbformat
 
 from evidence.errors import RunError
 
+_HEADING = re.compile(r"(?m)^#{1,6} (.+)$")
 SENTINEL = "evidence-sentinel"
 _INJECTED = "injected-parameters"
 _HIDING = {"raises-exception", "skip-execution"}
@@ -67,6 +68,16 @@ def find_cells(path: Path, verb: str) -> list[str]:
     called = re.compile(rf"(?m)^[^#\n]*\b{re.escape(verb)}\s*\(")
     cells = load_notebook(path).cells
     return [c.id for c in cells if c.cell_type == "code" and called.search(c.source)]
+
+
+def list_sections(notebook: Any) -> list[str]:
+    """List the section that each cell of a notebook is in: the last heading above it."""
+    sections, section = [], ""
+    for cell in notebook.cells:
+        headings = _HEADING.findall(cell.source) if cell.cell_type == "markdown" else []
+        section = headings[-1].strip() if headings else section
+        sections.append(section)
+    return sections
 
 
 def check_notebook(path: Path, names: tuple[str, ...]) -> dict[str, Any]:

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 import json
-import platform
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evidence.packs import hash_packs
-from evidence.run.notebook import check_notebook, check_parameters
+from evidence.run.inputs import (
+    Pieces,
+    hash_json,
+    list_code,
+    list_environment,
+    list_languages,
+    list_packs_of,
+    list_study,
+    sha256,
+)
+from evidence.run.reasons import explain
+from evidence.run.rows import list_data
 from evidence.sources import fingerprint
 from evidence.study import Case, Study
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One notebook in one case; ``parts`` are the hashes that make up its ``key``.
+    """One notebook in one case; ``pieces`` are what its result depends on, by part.
 
     ``why`` says why it must run; it is empty where an earlier result still stands.
+    ``expected`` is how long it took when it last ran, in seconds, if it did.
     """
 
     study: Study
     notebook: str
     case: Case
     parameters: dict[str, Any]
-    parts: dict[str, str]
-    why: str
+    pieces: dict[str, Pieces]
+    why: str = ""
+    expected: float | None = None
 
     @property
     def name(self) -> str:
@@ -41,35 +50,64 @@ class Job:
         return self.study.internal / "cases" / self.case.id / self.notebook
 
     @property
+    def parts(self) -> dict[str, str]:
+        """Hash of the pieces of each part."""
+        return {part: hash_json(pieces) for part, pieces in self.pieces.items()}
+
+    @property
     def key(self) -> str:
         """Hash of everything that the result depends on."""
-        return sha256(json.dumps(self.parts, sort_keys=True).encode())
+        return hash_json(self.parts)
 
 
-def plan_runs(study: Study, *, seed: int = 1) -> tuple[Job, ...]:
+def plan_runs(study: Study, *, seed: int = 1, keep: bool = False) -> tuple[Job, ...]:
     """Plan every notebook run of a study, with the reason for each.
+
+    Parameters
+    ----------
+    keep : bool
+        Keep the hashes of rows that had to be read, for the next plan; off, nothing is
+        written.
 
     Raises
     ------
     RunError, SourceError
-        Where a notebook or a source is not what it must be; nothing has run then.
+        Where a notebook that must run or a source is not what it must be; nothing has run
+        then.
     """
-    shared = {
-        "study": study.sha256,
-        "packs": hash_packs(study.root),
-        "code": hash_code(),
-        "environment": hash_environment(),
-        "data": sha256(json.dumps(hash_data(study, seed), sort_keys=True).encode()),
-    }
-    return tuple(
-        _plan(study, notebook, case, seed, shared)
-        for case in study.cases
-        for notebook in study.notebooks
-    )
+    texts = {name: _read_notebook(study, name) for name in study.notebooks}
+    codes = {name: list_code(list_languages(text)) for name, text in texts.items()}
+    environment = list_environment()
+    reader = hash_json([list_code([]), environment])
+    data = list_data(study, seed, reader, keep=keep)
+    jobs = []
+    for case in study.cases:
+        packs = list_packs_of(study, case)
+        for notebook, text in texts.items():
+            pieces = {
+                "notebook": {f"{notebook}.ipynb": sha256(text.encode())},
+                "study": list_study(study, case, text),
+                "packs": packs,
+                "code": codes[notebook],
+                "environment": environment,
+                "data": data[case.id],
+            }
+            jobs.append(_plan(study, notebook, case, seed, pieces))
+    return tuple(jobs)
 
 
-def _plan(study: Study, notebook: str, case: Case, seed: int, shared: dict[str, str]) -> Job:
+def _read_notebook(study: Study, notebook: str) -> str:
     path = study.root / "notebooks" / f"{notebook}.ipynb"
+    try:
+        return path.read_bytes().decode()
+    except (OSError, ValueError):
+        from evidence.run.notebook import load_notebook
+
+        load_notebook(path)
+        raise
+
+
+def _plan(study: Study, notebook: str, case: Case, seed: int, pieces: dict[str, Pieces]) -> Job:
     standard = study.path == study.root / "notebooks" / "studies" / f"{study.slug}.toml"
     parameters = {
         "study": study.slug if standard else str(study.path),
@@ -77,56 +115,39 @@ def _plan(study: Study, notebook: str, case: Case, seed: int, shared: dict[str, 
         "seed": seed,
         **case.values,
     }
-    check_parameters(parameters, check_notebook(path, tuple(parameters)), f"{notebook}.ipynb")
-    parts = {
-        **shared,
-        "notebook": sha256(path.read_bytes()),
-        "parameters": sha256(json.dumps(parameters, sort_keys=True).encode()),
-    }
-    job = Job(study, notebook, case, parameters, parts, "")
-    return replace(job, why=_reason(job))
+    job = _judge(Job(study, notebook, case, parameters, pieces | {"parameters": parameters}))
+    if job.why:
+        from evidence.run.notebook import check_notebook, check_parameters
+
+        path = study.root / "notebooks" / f"{notebook}.ipynb"
+        defaults = check_notebook(path, tuple(parameters))
+        check_parameters(parameters, defaults, f"{notebook}.ipynb")
+    return job
 
 
-def _reason(job: Job) -> str:
+def _judge(job: Job) -> Job:
+    """Say why a job is due, if it is, from what its last run wrote."""
     try:
         before = json.loads((job.folder / "run.json").read_text(encoding="utf-8"))
-        changed = [name for name, value in job.parts.items() if before["parts"].get(name) != value]
-        if changed:
-            return "changed: " + ", ".join(sorted(changed))
-        for name, digest in before["files"].items():
-            if sha256((job.folder / name).read_bytes()) != digest:
-                return f"damaged: {name}"
+        expected = float(before["seconds"])
+        if "pieces" not in before:
+            return replace(job, why="earlier result of another version", expected=expected)
+        why = explain(before["pieces"], job.pieces) or _find_damage(job, before["files"])
+        return replace(job, why=why, expected=expected)
     except FileNotFoundError:
-        return "no earlier result"
-    except (OSError, ValueError, KeyError):
-        return "damaged: run.json"
+        return replace(job, why="no earlier result")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return replace(job, why="damaged: run.json")
+
+
+def _find_damage(job: Job, files: dict[str, str]) -> str:
+    for name, digest in files.items():
+        path = job.folder / name
+        if not path.is_file() or sha256(path.read_bytes()) != digest:
+            return f"damaged: {name}"
     return ""
 
 
 def hash_data(study: Study, seed: int) -> dict[str, str]:
     """Hash what each source of a study would give, source → SHA-256."""
     return {source: fingerprint(study.root, source, seed=seed) for source in study.data.sources}
-
-
-def hash_code() -> str:
-    """Hash the package: code, words, schemas."""
-    package = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*")):
-        if path.suffix in {".py", ".po", ".json"} and "__pycache__" not in path.parts:
-            digest.update(path.relative_to(package).as_posix().encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def hash_environment() -> str:
-    """Hash Python and every installed distribution with its version."""
-    found = {
-        f"{d.metadata['Name']}=={d.version}".lower() for d in importlib.metadata.distributions()
-    }
-    return sha256("\n".join([platform.python_version(), *sorted(found)]).encode())
-
-
-def sha256(payload: bytes) -> str:
-    """Hash bytes."""
-    return hashlib.sha256(payload).hexdigest()

@@ -3,26 +3,45 @@
 Three kinds of source: ``packaged`` (ships inside an installed package), ``file``
 (lies under ``data/raw/<id>/``) and ``simulated`` (drawn from declared parameters).
 ``evidence.sources.fetch`` is not loaded from here: no notebook's kernel opens the network.
+What reads rows is loaded when it is first asked for: to plan a run, hashes of files do.
 """
 
 from __future__ import annotations
 
-from evidence.sources.archive import archive_file, list_versions, read_version
-from evidence.sources.catalogue import describe_records
-from evidence.sources.copies import Archived
-from evidence.sources.identity import ACCEPT_ABOVE, ASK_FROM
-from evidence.sources.reading.alike import find_alike
-from evidence.sources.record import Column, Record, Table, load_record
-from evidence.sources.simulated import simulate_factories
-from evidence.sources.snapshot import (
-    Provenance,
-    Snapshot,
-    combine_origins,
-    fingerprint,
-    list_sources,
-    read_snapshot,
-    read_sources,
-)
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evidence.sources.archive import archive_file, list_versions, read_version
+    from evidence.sources.catalogue import describe_records
+    from evidence.sources.copies import Archived
+    from evidence.sources.files import describe_case, fingerprint
+    from evidence.sources.identity import ACCEPT_ABOVE, ASK_FROM
+    from evidence.sources.reading.alike import find_alike
+    from evidence.sources.record import Column, Record, Table, load_record
+    from evidence.sources.simulated import simulate_factories
+    from evidence.sources.snapshot import (
+        Provenance,
+        Snapshot,
+        combine_origins,
+        hash_cases,
+        list_sources,
+        read_snapshot,
+        read_sources,
+    )
+
+_MODULE = {
+    "archive": ("archive_file", "list_versions", "read_version"),
+    "catalogue": ("describe_records",),
+    "copies": ("Archived",),
+    "files": ("describe_case", "fingerprint"),
+    "identity": ("ACCEPT_ABOVE", "ASK_FROM"),
+    "reading.alike": ("find_alike",),
+    "record": ("Column", "Record", "Table", "load_record"),
+    "simulated": ("simulate_factories",),
+    "snapshot": ("Provenance", "Snapshot", "combine_origins", "hash_cases", "list_sources",
+                 "read_snapshot", "read_sources"),
+}  # fmt: skip
 
 __all__ = [
     "ACCEPT_ABOVE",
@@ -35,9 +54,11 @@ __all__ = [
     "Table",
     "archive_file",
     "combine_origins",
+    "describe_case",
     "describe_records",
     "find_alike",
     "fingerprint",
+    "hash_cases",
     "list_sources",
     "list_versions",
     "load_record",
@@ -46,3 +67,10 @@ __all__ = [
     "read_version",
     "simulate_factories",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULE.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

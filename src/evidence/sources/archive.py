@@ -1,8 +1,7 @@
-"""Which files a table is made of: loose ones, and dated copies that are never edited."""
+"""Read raw files, and keep dated copies of them that are never edited."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,62 +16,17 @@ from evidence.errors import SourceError
 from evidence.sources.copies import (
     FOLDER,
     Archived,
-    Copy,
     File,
     Incoming,
-    check_incoming,
     check_inside,
-    hash_in_name,
-    is_aside,
     is_pattern,
-    leads_out,
-    list_copies,
     store,
 )
+from evidence.sources.files import check_digest, digest_file, find_copies, no_copy
 from evidence.sources.reading.parse import Parsed, parse
 from evidence.sources.record import Record, Table, load_record
 
 _PART = 1 << 24
-
-
-def find_files(folder: Path, record: Record, table: Table) -> tuple[File, ...]:
-    """Find the files that a table is made of today, sorted by name.
-
-    Of each name it is the latest archived copy, or the loose file where there is none;
-    all copies, the oldest first, where the table has ``stack``; the one copy with that
-    hash where it has ``sha256``.
-
-    Parameters
-    ----------
-    folder : Path
-        The source's folder: ``data/raw/<id>/``, or the package's.
-
-    Raises
-    ------
-    SourceError
-        Where there is none, a loose file differs from its latest archived copy, or a
-        name leads out of the folder.
-    """
-    loose = _find_loose(folder, record, table)
-    copies = _find_copies(folder, record, table)
-    if table.sha256 and copies:
-        return (_find_pinned(loose, copies, record, table),)
-    files: list[File] = []
-    for name in sorted({*loose, *copies}):
-        of_name = copies.get(name, [])
-        if name in loose and (of_name or table.stack):
-            _check_loose(name, loose[name], of_name, record)
-        chosen = of_name if table.stack else of_name[-1:]
-        files += [copy.file for copy in chosen] or [File(loose[name].name, loose[name])]
-    if not files:
-        fetched = f", say evidence fetch {record.id}" if table.url or table.mirrors else ""
-        raise SourceError(
-            f"source '{record.id}', file {table.file}",
-            seen="no such file",
-            expected=f"the raw file that data/sources/{record.id}.toml describes",
-            do=f"Put it under data/raw/{record.id}/{fetched}, or mend 'file' in the record.",
-        )
-    return tuple(files)
 
 
 def parse_file(file: File, record: Record, table: Table) -> tuple[Parsed, str]:
@@ -93,25 +47,13 @@ def parse_file(file: File, record: Record, table: Table) -> tuple[Parsed, str]:
     """
     where = f"source '{record.id}', file {file.label}"
     with ThreadPoolExecutor(1) as pool:
-        hashing = pool.submit(_digest, file.path)
+        hashing = pool.submit(digest_file, file.path)
         payload = _read(file.path)
         try:
             parsed = parse(payload, file.name, table, where)
         finally:
-            digest = _check_digest(hashing.result(), file, record, table)
+            digest = check_digest(hashing.result(), file, record, table)
     return parsed, digest
-
-
-def hash_file(file: File, record: Record, table: Table) -> str:
-    """Hash a file and check it against the hashes that are known of it.
-
-    Raises
-    ------
-    SourceError
-        Where an archived copy was edited, or the file is not the one that the record
-        describes.
-    """
-    return _check_digest(_digest(file.path), file, record, table)
 
 
 def archive_file(
@@ -154,6 +96,20 @@ def archive_file(
     return store(root, incoming, today)
 
 
+def check_incoming(incoming: Incoming) -> None:
+    """Read a file as the tables that are made of it, to see that it can be.
+
+    Raises
+    ------
+    SourceError
+        As ``parse`` and ``check_inside``.
+    """
+    check_inside(incoming.record, incoming.table)
+    where = f"source '{incoming.record.id}', file {incoming.name}"
+    for table in incoming.tables:
+        parse(incoming.payload, incoming.name, table, where)
+
+
 def refuse_kind(record: Record) -> None:
     """Refuse sources that have no files of their own.
 
@@ -185,7 +141,7 @@ def list_versions(root: Path, record: Record, table: Table) -> pd.DataFrame:
     SourceError
         Where a copy's papers are missing or wrong.
     """
-    found = _find_copies(root / "data" / "raw" / record.id, record, table)
+    found = find_copies(root / "data" / "raw" / record.id, record, table)
     rows = [
         {
             "file": name,
@@ -213,11 +169,11 @@ def read_version(root: Path, record: Record, table: Table, sha256: str) -> pd.Da
     SourceError
         Where there is no such copy, it was edited, or cannot be read as the table.
     """
-    found = _find_copies(root / "data" / "raw" / record.id, record, table)
+    found = find_copies(root / "data" / "raw" / record.id, record, table)
     for copy in (copy for copies in found.values() for copy in copies):
         if copy.origin.sha256 == sha256:
             return parse_file(copy.file, record, replace(table, sha256=""))[0].frame
-    raise _no_copy(record, table, found, sha256)
+    raise no_copy(record, table, found, sha256)
 
 
 def _read(path: Path) -> memoryview:
@@ -231,38 +187,6 @@ def _read(path: Path) -> memoryview:
         )
         whole = sum(read) == len(room)
     return room.data if whole else memoryview(path.read_bytes())
-
-
-def _digest(path: Path) -> str:
-    """Hash a file; once a process, as long as its disk says that it is the same."""
-    told = path.stat()
-    state = (told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns)
-    if state not in _HASHED:
-        with path.open("rb") as file:
-            _HASHED[state] = hashlib.file_digest(file, "sha256").hexdigest()
-    return _HASHED[state]
-
-
-_HASHED: dict[tuple[int, ...], str] = {}
-
-
-def _check_digest(found: str, file: File, record: Record, table: Table) -> str:
-    named = hash_in_name(file.path)
-    if file.archived is not None and not found.startswith(named):
-        raise SourceError(
-            f"source '{record.id}', file {file.label}",
-            seen=f"an archived copy that was edited (SHA-256 {found[:12]})",
-            expected=f"the bytes that were archived (SHA-256 {named})",
-            do="Restore the copy; or remove it with its .origin.json and archive the file again.",
-        )
-    if table.sha256 and found != table.sha256:
-        raise SourceError(
-            f"source '{record.id}', file {table.file}",
-            seen=f"a file with SHA-256 {found}",
-            expected=table.sha256,
-            do="Restore the file; if the change is meant, archive it and renew the record.",
-        )
-    return found
 
 
 def _infer_source(root: Path, path: Path) -> str:
@@ -312,75 +236,3 @@ def _names(table: Table, name: str) -> bool:
     if name == own or name in table.mirrors:
         return True
     return is_pattern(table) and own != "*" and fnmatchcase(name, own)
-
-
-def _find_loose(folder: Path, record: Record, table: Table) -> dict[str, Path]:
-    """Find the regular files of the folder that the table names, by their name in it."""
-    check_inside(record, table)
-    if is_pattern(table):
-        paths = [path for path in sorted(folder.glob(table.file)) if _is_own(path, folder)]
-    else:
-        paths = [folder / table.file] if (folder / table.file).exists() else []
-    for path in paths:
-        if not path.is_file():
-            raise SourceError(
-                f"source '{record.id}', file {path.name}",
-                seen="a folder or a device of that name",
-                expected="a regular file",
-                do="Put the file there, or mend 'file' in the record.",
-            )
-        if record.kind == "file" and not path.resolve().is_relative_to(folder.resolve()):
-            raise leads_out(record, path.name)
-    return {path.relative_to(folder).as_posix(): path for path in paths}
-
-
-def _is_own(path: Path, folder: Path) -> bool:
-    """Tell whether a path that a pattern matches is a raw file, not the archive or a folder."""
-    inside = path.relative_to(folder).parts
-    return inside[0] != FOLDER and not path.is_dir() and not is_aside(path.name)
-
-
-def _find_copies(folder: Path, record: Record, table: Table) -> dict[str, list[Copy]]:
-    """Find the archived copies of each file that the table names, the oldest first."""
-    archive = folder / FOLDER
-    paths = sorted(archive.glob(table.file)) if is_pattern(table) else [archive / table.file]
-    names = [path.relative_to(archive).as_posix() for path in paths if path.is_dir()]
-    found = {name: list_copies(folder, name, record) for name in names}
-    return {name: copies for name, copies in found.items() if copies}
-
-
-def _check_loose(name: str, path: Path, copies: list[Copy], record: Record) -> None:
-    latest = copies[-1].origin if copies else None
-    if latest is not None and hashlib.sha256(path.read_bytes()).hexdigest() == latest.sha256:
-        return
-    raise SourceError(
-        f"source '{record.id}', file {name}",
-        seen="a loose file that is not archived"
-        + (f", beside a copy of {latest.archived} with other content" if latest else ""),
-        expected="the content of the latest archived copy, or no loose file",
-        do=f"Say evidence archive data/raw/{record.id}/{name}, or remove the file.",
-    )
-
-
-def _find_pinned(
-    loose: dict[str, Path], copies: dict[str, list[Copy]], record: Record, table: Table
-) -> File:
-    for copy in (copy for of_name in copies.values() for copy in of_name):
-        if copy.origin.sha256 == table.sha256:
-            return copy.file
-    for path in loose.values():
-        if hashlib.sha256(path.read_bytes()).hexdigest() == table.sha256:
-            return File(path.name, path)
-    raise _no_copy(record, table, copies, table.sha256)
-
-
-def _no_copy(
-    record: Record, table: Table, copies: dict[str, list[Copy]], sha256: str
-) -> SourceError:
-    there = [copy.origin.sha256[:12] for of_name in copies.values() for copy in of_name]
-    return SourceError(
-        f"source '{record.id}', file {table.file}",
-        seen=f"archived copies {', '.join(there) or 'none'}",
-        expected=f"one with SHA-256 {sha256}",
-        do="Restore that copy, or pin one that is there.",
-    )

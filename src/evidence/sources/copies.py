@@ -19,7 +19,6 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from evidence.errors import SourceError
-from evidence.sources.reading.parse import parse
 from evidence.sources.record import Record, Table
 from evidence.toml import check_sections, strict
 
@@ -166,20 +165,6 @@ def leads_out(record: Record, name: str) -> SourceError:
         expected=f"a file inside data/raw/{record.id}/",
         do="Copy the file there, or mend 'file' in the record.",
     )
-
-
-def check_incoming(incoming: Incoming) -> None:
-    """Read a file as the tables that are made of it, to see that it can be.
-
-    Raises
-    ------
-    SourceError
-        As ``parse`` and ``check_inside``.
-    """
-    check_inside(incoming.record, incoming.table)
-    where = f"source '{incoming.record.id}', file {incoming.name}"
-    for table in incoming.tables:
-        parse(incoming.payload, incoming.name, table, where)
 
 
 def store(root: Path, incoming: Incoming, today: date | None = None) -> Archived:

@@ -15,11 +15,10 @@ from pathlib import Path, PurePath
 import httpx
 
 from evidence.errors import SourceError
-from evidence.sources.archive import refuse_kind
+from evidence.sources.archive import check_incoming, refuse_kind
 from evidence.sources.copies import (
     Archived,
     Incoming,
-    check_incoming,
     check_inside,
     is_pattern,
     store,

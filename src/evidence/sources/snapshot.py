@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from pydantic import TypeAdapter
 
 from evidence.errors import SourceError
-from evidence.sources.archive import find_files, hash_file
-from evidence.sources.identity import apply_register, fingerprint_register
+from evidence.sources.files import package_folder
+from evidence.sources.identity import apply_register
 from evidence.sources.record import Record, Table, load_record
 from evidence.sources.simulated import simulate_factories
 from evidence.sources.tables import read_table
@@ -29,7 +28,8 @@ class Snapshot:
 
     ``truth`` holds the true effects of a simulated source (outcome → exposure →
     effect in the outcome's unit); it is empty for every other kind. ``sha256`` is that of
-    the file, or of the files' hashes where there are several. ``readings`` says
+    the file, or of the files' hashes where there are several; of the rows where a case shares
+    them (``keep_own``). ``readings`` says
     what was found in the files rather than declared (columns ``table, file, kind,
     found``); ``steps`` counts rows from file to table (``table, file, rows, reason``).
     """
@@ -72,6 +72,7 @@ class Provenance:
     truth: dict[str, dict[str, float]]
 
 
+_STEPS = ["table", "file", "rows", "reason"]
 _STRICTEST_FIRST = ("restricted", "simulated", "public")
 
 
@@ -124,36 +125,122 @@ def read_snapshot(
     SourceError
         Where the record or a file is missing, changed or holds what it should not.
     """
+    return _select(_read_whole(root, source, seed, case, uncertain), case)
+
+
+def _read_whole(
+    root: Path, source: str, seed: int, case: dict[str, str], uncertain: Literal["in", "out"]
+) -> Snapshot:
+    """Read a source's files, the rows of all cases in them; a simulated one draws its case."""
     record = load_record(root, source)
     folder, truth = _place(root, record, seed, case)
     tables, digests, readings, steps = {}, [], [], []
     for table in record.tables:
         whole = read_table(folder, record, table)
-        frame = whole.frame
         digests += whole.digests
         readings += [(table.name, *reading) for reading in whole.readings]
         steps += [(table.name, *step) for step in whole.steps]
-        rows = len(frame)
-        frame, lost = apply_register(frame, record, root, uncertain)
+        rows = len(whole.frame)
+        tables[table.name], lost = apply_register(whole.frame, record, root, uncertain)
         for count, reason in lost:
             rows -= count
             steps.append((table.name, table.file, rows, f"{count} {reason} left out"))
-        if "country" in case:
-            _check_countries(frame, record, table)
-        for key, value in case.items():
-            if key in frame:
-                frame = frame[frame[key] == value].reset_index(drop=True)
-                steps.append((table.name, table.file, len(frame), f"rows of {key} {value}"))
-        tables[table.name] = frame
     return Snapshot(
         record,
         tables,
         digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest(),
         truth,
-        case=dict(case),
         readings=pd.DataFrame(readings, columns=["table", "file", "kind", "found"]),
-        steps=pd.DataFrame(steps, columns=["table", "file", "rows", "reason"]),
+        steps=pd.DataFrame(steps, columns=_STEPS),
     )
+
+
+def _select(whole: Snapshot, case: dict[str, str]) -> Snapshot:
+    """Select the rows of a case, where a table tells them from those of others."""
+    tables, steps = {}, [whole.steps]
+    for table in whole.record.tables:
+        frame = whole.tables[table.name]
+        if "country" in case:
+            _check_countries(frame, whole.record, table)
+        for key, value in case.items():
+            if key in frame:
+                frame = frame[frame[key] == value].reset_index(drop=True)
+                told = (table.name, table.file, len(frame), f"rows of {key} {value}")
+                steps.append(pd.DataFrame([told], columns=_STEPS))
+        tables[table.name] = frame
+    ledger = pd.concat(steps).sort_values("table", key=_order(whole), kind="stable")
+    return replace(whole, tables=tables, case=dict(case), steps=ledger.reset_index(drop=True))
+
+
+def _order(whole: Snapshot) -> Callable[[pd.Series], pd.Series]:
+    """Order steps by table, as the record lists the tables."""
+    places = {table.name: place for place, table in enumerate(whole.record.tables)}
+    return lambda names: names.map(places)
+
+
+def keep_own(snapshot: Snapshot) -> Snapshot:
+    """Keep what the rows of a case tell, and nothing of the files that others share.
+
+    A result then depends on these rows alone: ``sha256`` is that of the rows, categories
+    are those that occur, ``readings`` and ``steps`` are left out. Where there is nothing to
+    share (no case, or a simulated one with files of its own) the snapshot stays as it is.
+    """
+    if not snapshot.case or snapshot.record.kind == "simulated":
+        return snapshot
+    tables = {name: _drop_categories(frame) for name, frame in snapshot.tables.items()}
+    return replace(
+        snapshot,
+        tables=tables,
+        sha256=_hash_rows(tables),
+        readings=pd.DataFrame(),
+        steps=pd.DataFrame(),
+    )
+
+
+def _drop_categories(frame: pd.DataFrame) -> pd.DataFrame:
+    """Drop the categories that no row has."""
+    for name in frame.select_dtypes("category").columns:
+        frame = frame.assign(**{str(name): frame[name].cat.remove_unused_categories()})
+    return frame
+
+
+def _hash_rows(tables: dict[str, pd.DataFrame]) -> str:
+    """Hash typed rows in their order: names, types, and pandas' hash of each row."""
+    digest = hashlib.sha256()
+    for name, frame in tables.items():
+        types = [(column, str(kind)) for column, kind in frame.dtypes.items()]
+        digest.update(json.dumps([name, len(frame), types]).encode())
+        rows = pd.util.hash_pandas_object(frame, index=False)
+        digest.update(rows.to_numpy(dtype="<u8").tobytes())
+    return digest.hexdigest()
+
+
+def hash_cases(
+    root: Path,
+    source: str,
+    cases: Iterable[Case],
+    *,
+    seed: int,
+    uncertain: Literal["in", "out"] = "out",
+) -> dict[str, tuple[str, int]]:
+    """Hash the rows that each case reads of a source; its files are read once.
+
+    Returns
+    -------
+    dict
+        Case id → SHA-256, as a kernel's snapshot of the case has it, and count of rows.
+
+    Raises
+    ------
+    SourceError
+        As ``read_snapshot``.
+    """
+    whole = _read_whole(root, source, seed, {}, uncertain)
+    told = {}
+    for case in cases:
+        own = keep_own(_select(whole, case.values))
+        told[case.id] = (own.sha256, sum(map(len, own.tables.values())))
+    return told
 
 
 def _check_countries(frame: pd.DataFrame, record: Record, table: Table) -> None:
@@ -173,8 +260,17 @@ def _check_countries(frame: pd.DataFrame, record: Record, table: Table) -> None:
         )
 
 
-def read_sources(study: Study, case: Case, seed: int) -> tuple[Snapshot, ...]:
+def read_sources(
+    study: Study, case: Case, seed: int, *, whole: bool = False
+) -> tuple[Snapshot, ...]:
     """Read every source of a study for one case.
+
+    Parameters
+    ----------
+    whole : bool
+        Also tell of files that other cases share: how they were read, the rows lost before
+        the case's own were told apart. Off, a snapshot holds what ``keep_own`` leaves, so
+        that a result depends on no other case's rows.
 
     Raises
     ------
@@ -200,7 +296,7 @@ def read_sources(study: Study, case: Case, seed: int) -> tuple[Snapshot, ...]:
                 expected="one that tells the rows of a case from those of others",
                 do="Declare the column in the source record, or take the key out of [cases].",
             )
-    return snapshots
+    return snapshots if whole else tuple(keep_own(snapshot) for snapshot in snapshots)
 
 
 def list_sources(snapshots: tuple[Snapshot, ...]) -> pd.DataFrame:
@@ -221,36 +317,11 @@ def list_sources(snapshots: tuple[Snapshot, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index(["source", "table"])
 
 
-def fingerprint(root: Path, source: str, *, seed: int) -> str:
-    """Hash what a source would give, without parsing it.
-
-    Raises
-    ------
-    SourceError
-        Where the record or a file is missing.
-    """
-    record = load_record(root, source)
-    digest = hashlib.sha256(TypeAdapter(Record).dump_json(record))
-    if record.kind == "simulated":
-        digest.update(str(seed).encode())
-        return digest.hexdigest()
-    folder, _ = _place(root, record, seed, {})
-    for table in record.tables:
-        for file in find_files(folder, record, table):
-            digest.update(file.name.encode())
-            if table.stack:
-                digest.update(str(file.archived).encode())
-            digest.update(hash_file(file, record, table).encode())
-    if record.register:
-        digest.update(fingerprint_register(root, record.register).encode())
-    return digest.hexdigest()
-
-
 def _place(
     root: Path, record: Record, seed: int, case: dict[str, str]
 ) -> tuple[Path, dict[str, dict[str, float]]]:
     if record.kind == "packaged":
-        return _package_folder(record), {}
+        return package_folder(record), {}
     folder = root / "data" / "raw" / record.id
     if record.simulation is None:
         return folder, {}
@@ -265,21 +336,6 @@ def _place(
     folder = folder / f"seed-{seed}" / f"simulated-{case['country']}-{case['sector']}"
     _emit(folder, record, tables, truth)
     return folder, truth
-
-
-def _package_folder(record: Record) -> Path:
-    try:
-        found = importlib.util.find_spec(record.package)
-    except (ModuleNotFoundError, ValueError):
-        found = None
-    if found is None or found.origin is None:
-        raise SourceError(
-            f"data/sources/{record.id}.toml: package",
-            seen=f"'{record.package}', which is not installed",
-            expected="an installed package that ships the file",
-            do="Install the lock file's packages (make setup).",
-        )
-    return Path(found.origin).parent
 
 
 def _emit(

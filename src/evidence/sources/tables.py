@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from evidence.errors import SourceError
-from evidence.sources.archive import find_files, parse_file
+from evidence.sources.archive import parse_file
 from evidence.sources.copies import File
+from evidence.sources.files import find_files
 from evidence.sources.reading.alike import find_alike
 from evidence.sources.reading.cells import show_odd
 from evidence.sources.record import Record, Table

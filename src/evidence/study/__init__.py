@@ -33,6 +33,7 @@ from evidence.study.lock import (
 from evidence.study.noun import Case, Study
 from evidence.study.replies import PartyReply, read_replies, replies_path
 from evidence.study.sections import (
+    LANGUAGES,
     LEVELS,
     Audience,
     Brief,
@@ -50,6 +51,7 @@ from evidence.study.sections import (
 from evidence.study.words import label_of, names_of_case, nouns_of, question_of
 
 __all__ = [
+    "LANGUAGES",
     "LEVELS",
     "PARAMETERS",
     "Advice",

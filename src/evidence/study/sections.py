@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -16,6 +16,9 @@ LEVELS = ("worker", "line", "factory-cycle", "factory", "buyer", "sector", "coun
 
 Audience = Literal["government", "workers", "employers", "buyers", "public"]
 Language = Literal["en", "ja", "vi", "km", "bn"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+"""Languages that a brief may be in."""
+
 Level = Literal["worker", "line", "factory-cycle", "factory", "buyer", "sector", "country"]
 
 

@@ -6,19 +6,33 @@ factory ids; see docs/identity.md.
 
 from __future__ import annotations
 
-from evidence.sources.identity.apply import apply_register
-from evidence.sources.identity.enrol import enrol
-from evidence.sources.identity.match import match_factories, resolve_factories
-from evidence.sources.identity.register import (
-    Alias,
-    Decision,
-    Factory,
-    Register,
-    fingerprint_register,
-    load_register,
-)
-from evidence.sources.identity.review import Review, find_twins, review_register
-from evidence.sources.identity.score import ACCEPT_ABOVE, ASK_FROM
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evidence.sources.identity.apply import apply_register
+    from evidence.sources.identity.enrolment import enrol
+    from evidence.sources.identity.match import match_factories, resolve_factories
+    from evidence.sources.identity.register import (
+        Alias,
+        Decision,
+        Factory,
+        Register,
+        fingerprint_register,
+        load_register,
+    )
+    from evidence.sources.identity.review import Review, find_twins, review_register
+    from evidence.sources.identity.score import ACCEPT_ABOVE, ASK_FROM
+
+_MODULE = {
+    "apply": ("apply_register",),
+    "enrolment": ("enrol",),
+    "match": ("match_factories", "resolve_factories"),
+    "register": ("Alias", "Decision", "Factory", "Register", "fingerprint_register",
+                 "load_register"),
+    "review": ("Review", "find_twins", "review_register"),
+    "score": ("ACCEPT_ABOVE", "ASK_FROM"),
+}  # fmt: skip
 
 __all__ = [
     "ACCEPT_ABOVE",
@@ -37,3 +51,10 @@ __all__ = [
     "resolve_factories",
     "review_register",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULE.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -12,7 +12,7 @@ import pandas as pd
 from evidence.errors import SourceError
 from evidence.sources.identity.apply import list_entries
 from evidence.sources.identity.candidates import find_candidates, places_of
-from evidence.sources.identity.enrol import enrol
+from evidence.sources.identity.enrolment import enrol
 from evidence.sources.identity.entries import Entry, read_frame
 from evidence.sources.identity.judge import Match
 from evidence.sources.identity.match import match_entries, resolve_factories

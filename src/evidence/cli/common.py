@@ -1,0 +1,51 @@
+"""What commands share: arguments, errors in plain words, studies checked before anything else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from evidence.errors import EvidenceError
+from evidence.study import Study, load_study, read_lock, read_replies
+
+STUDIES = click.argument("studies", nargs=-1, required=True, type=click.Path(path_type=Path))
+SEED = click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Seed of simulated sources.",
+)
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """End with one line and exit code 1 where the house refuses."""
+    try:
+        yield
+    except EvidenceError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+def load(paths: Iterable[Path]) -> list[Study]:
+    """Load studies and check what people wrote into them and into their notebooks."""
+    studies = [load_study(path) for path in paths]
+    check_words(studies)
+    return studies
+
+
+def check_words(studies: Iterable[Study]) -> None:
+    """Check what people wrote into studies and their notebooks."""
+    from evidence.brief import check_text, lint_notebooks
+    from evidence.language import refuse
+
+    for study in studies:
+        check_text(study)
+        read_replies(study)
+        refuse(lint_notebooks(study))
+        read_lock(study)

@@ -1,0 +1,74 @@
+"""Join what a study's jobs gave into one neck, with its manifest."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import shutil
+from datetime import UTC, datetime
+
+from evidence.errors import RunError
+from evidence.neck import Neck, check_schema, join_necks, read_neck, replace_file, save_neck
+from evidence.run.execute import as_json
+from evidence.run.inputs import sha256
+from evidence.run.plan import Job, hash_data
+from evidence.study import Study
+
+_SHOWN_VERSIONS = ("evidence", "linearmodels", "numpy", "pandas", "papermill", "statsmodels")
+_IN_A_RUN = {"files", "pieces"}
+"""What only the case's own ``run.json`` holds."""
+
+
+def join_results(study: Study, jobs: tuple[Job, ...], seed: int) -> None:
+    """Join and save the necks of a study's jobs; write its manifest last.
+
+    Raises
+    ------
+    RunError, NeckError
+        Where a result is absent or breaks its schema; nothing is joined then.
+    """
+    neck = join_necks(read_neck(job.folder) for job in jobs)
+    _check_whole(study, neck)
+    save_neck(neck, study.internal)
+    shutil.rmtree(study.internal / "running", ignore_errors=True)
+    shutil.rmtree(study.internal / "failed", ignore_errors=True)
+    runs = [json.loads((job.folder / "run.json").read_text(encoding="utf-8")) for job in jobs]
+    shown = [{key: value for key, value in run.items() if key not in _IN_A_RUN} for run in runs]
+    files = [study.internal / name for name in ("estimates.csv", "findings.json", "protected.json")]
+    files += sorted((study.internal / "exhibits").iterdir())
+    document = {
+        "schema_version": 1,
+        "study": study.slug,
+        "case_count": len(study.cases),
+        "left_out": list(study.left_out),
+        "runs": shown,
+        "data": hash_data(study, seed),
+        "code": jobs[0].parts["code"],
+        "lock": jobs[0].parts["environment"],
+        "versions": {name: importlib.metadata.version(name) for name in _SHOWN_VERSIONS}
+        | {"python": platform.python_version()},
+        "seed": seed,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "verdict": "complete",
+        "files": {
+            path.relative_to(study.internal).as_posix(): sha256(path.read_bytes()) for path in files
+        },
+    }
+    check_schema(document, "manifest", f"{study.slug}/manifest.json")
+    replace_file(study.internal / "manifest.json", as_json(document))
+
+
+def _check_whole(study: Study, neck: Neck) -> None:
+    estimated = set(zip(neck.estimates["case"], neck.estimates["specification"], strict=True))
+    stated = {(e["case"], e["claim"]) for e in neck.findings if e["kind"] == "finding"}
+    wanted = {(c.id, s.id) for c in study.cases for s in study.specifications}
+    claimed = {(c.id, claim.id) for c in study.cases for claim in study.claims}
+    absent = sorted(wanted - estimated) + sorted(claimed - stated)
+    if absent:
+        raise RunError(
+            f"{study.path.name}",
+            seen="no result for " + "; ".join(" · ".join(pair) for pair in absent[:5]),
+            expected="every specification and claim in every case",
+            do="See that the notebook fits all its specifications and states all claims.",
+        )
