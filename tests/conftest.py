@@ -17,9 +17,10 @@ from evidence.measures import score_measures
 from evidence.models import Fit, fit_specifications
 from evidence.neck import Neck, join_necks, read_neck, replace_file, write_neck
 from evidence.panel import build_panel
-from evidence.run import plan_runs
+from evidence.run import Event, Job, Tell, plan_runs
 from evidence.run.execute import as_json
 from evidence.run.history import keep_run
+from evidence.run.inputs import sha256
 from evidence.run.joining import join_results
 from evidence.sources import read_sources
 from evidence.study import Study, list_slugs, load_study
@@ -76,25 +77,34 @@ def write_case(
     return read_neck(study.root / output)
 
 
+def execute_in_process(job: Job, tell: Tell) -> None:
+    """Do what ``execute`` does, without a kernel: a job that comes to its end."""
+    tell(Event(job, "start"))
+    tell(Event(job, "cell", cell=1, of=1, section="Data"))
+    number = job.study.cases.index(job.case)
+    write_case(job.study, number, job.folder.relative_to(job.study.root).as_posix())
+    files = sorted(path for path in job.folder.rglob("*") if path.is_file())
+    document = {
+        "notebook": job.notebook,
+        "case": job.case.id,
+        "parameters": job.parameters,
+        "key": job.key,
+        "parts": job.parts,
+        "pieces": job.pieces,
+        "why": job.why,
+        "seconds": 0.0,
+        "verdict": "complete",
+        "cells": 1,
+        "files": {p.relative_to(job.folder).as_posix(): sha256(p.read_bytes()) for p in files},
+    }
+    replace_file(job.folder / "run.json", as_json(document))
+
+
 def finish(study: Study) -> None:
     """Finish a run in process, as ``run_study`` does with papermill: joined and kept."""
     jobs = plan_runs(study)
-    for number, job in enumerate(jobs):
-        write_case(study, number, job.folder.relative_to(study.root).as_posix())
-        document = {
-            "notebook": job.notebook,
-            "case": job.case.id,
-            "parameters": job.parameters,
-            "key": job.key,
-            "parts": job.parts,
-            "pieces": job.pieces,
-            "why": job.why,
-            "seconds": 0.0,
-            "verdict": "complete",
-            "cells": 1,
-            "files": {},
-        }
-        replace_file(job.folder / "run.json", as_json(document))
+    for job in jobs:
+        execute_in_process(job, lambda event: None)
     join_results(study, jobs, 1)
     keep_run(study)
 

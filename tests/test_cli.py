@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import json
+import time
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from click.testing import CliRunner
 
-from conftest import copy_project
+from conftest import copy_project, execute_in_process
+from evidence.brief import Reason
 from evidence.cli import main
+from evidence.cli.progress import follow
+from evidence.cli.publishing import REASONS
+from evidence.run import Event, plan_runs
 from evidence.study import load_study
 
 
@@ -88,6 +96,80 @@ def test_a_second_call_says_that_nothing_changed(twins: tuple[Path, Path]) -> No
     code, text = _call("run", twins[0] / "notebooks/studies/plants.toml")
     assert code == 0
     assert "plants: 0 run, 1 unchanged, 0 failed" in text
+
+
+def test_a_dry_run_says_what_would_run_and_why_and_writes_nothing(fresh_project: Path) -> None:
+    studies = fresh_project / "notebooks/studies"
+    before = sorted(fresh_project.rglob("*"))
+    code, text = _call("run", "--dry-run", studies / "plants.toml", studies / "value_chains.toml")
+    assert code == 0
+    assert "plants: plants would run (no earlier result)" in text
+    assert "value_chains: value_chains · BGD-garment would run (no earlier result)" in text
+    assert text.endswith("value_chains: 7 would run, 0 unchanged\n")
+    assert sorted(fresh_project.rglob("*")) == before
+
+
+def test_a_dry_run_counts_what_stays(twins: tuple[Path, Path]) -> None:
+    study = twins[0] / "notebooks/studies/plants.toml"
+    assert _call("run", "--dry-run", study) == (0, "plants: 0 would run, 1 unchanged\n")
+    code, text = _call("run", "--dry-run", "--seed", "2", study)
+    assert code == 0
+    assert "plants would run (parameter seed 2, earlier 1)" in text
+
+
+@pytest.fixture
+def quick(fresh_project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a study whose notebooks are done without a kernel."""
+    monkeypatch.setattr("evidence.run.execute.execute", execute_in_process)
+    return fresh_project / "notebooks/studies/plants.toml"
+
+
+def test_events_are_json_a_line_for_machines(quick: Path) -> None:
+    code, text = _call("run", "--json", quick)
+    assert code == 0
+    events = [json.loads(line) for line in text.splitlines()]
+    assert [event["event"] for event in events] == ["start", "cell", "done", "end"]
+    start, cell, done, end = events
+    identity = {"study": "plants", "notebook": "plants", "case": "all"}
+    assert all(identity.items() <= event.items() for event in (start, cell, done))
+    assert (start["why"], start["expected"]) == ("no earlier result", None)
+    assert (cell["cell"], cell["of"], cell["section"]) == (1, 1, "Data")
+    assert done["seconds"] >= cell["seconds"] >= 0
+    assert end == {"event": "end", "study": "plants", "run": 1, "unchanged": 0, "failed": 0}
+    _, again = _call("run", "--json", quick)
+    assert [json.loads(line)["event"] for line in again.splitlines()] == ["unchanged", "end"]
+
+
+def test_a_table_of_what_ran_ends_a_run(quick: Path) -> None:
+    _, text = _call("run", quick)
+    lines = text.splitlines()
+    assert lines[0] == "plants: plants start (no earlier result)"
+    assert lines[1].startswith("plants: plants done after ")
+    assert lines[2].split() == ["notebook", "case", "what", "happened", "seconds", "expected"]
+    assert lines[3].split()[:3] == ["plants", "all", "done"]
+    assert lines[4:] == ["plants: 1 run, 0 unchanged, 0 failed"]
+
+
+def test_a_person_sees_a_line_for_each_running_notebook(
+    quick: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setattr("evidence.cli.progress._TICK", 0.01)
+    study = load_study(quick)
+    job = plan_runs(study)[0]
+    with follow(study, as_json=False) as tell:
+        tell(Event(job, "start"))
+        tell(Event(replace(job, expected=40.0), "cell", cell=3, of=9, section="Models"))
+        time.sleep(0.1)
+        tell(Event(job, "done"))
+    shown = capsys.readouterr()
+    assert "plants, cell 3 of 9: Models · 0 of about 40 s" in shown.err
+    assert "1/1" in shown.err
+    assert "plants    all   done" in shown.out
+
+
+def test_reasons_of_a_withdrawal_are_those_of_the_brief() -> None:
+    assert get_args(Reason) == REASONS
 
 
 def test_a_failed_notebook_is_told_and_the_exit_code_says_so(fresh_project: Path) -> None:

@@ -3,15 +3,25 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
-from conftest import copy_project
+from conftest import ROOT, copy_project, execute_in_process
 from evidence.errors import RunError
-from evidence.run import check_fresh, check_notebook, check_parameters, plan_runs, run_study
+from evidence.run import (
+    check_fresh,
+    check_notebook,
+    check_parameters,
+    list_sections,
+    plan_runs,
+    run_study,
+)
 from evidence.run.notebook import SENTINEL, add_sentinel, check_complete, clean_record
 from evidence.study import Study, load_study
 
@@ -83,9 +93,19 @@ def _edit(path: Path, old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "reason"),
     [
-        ("notebooks/studies/plants.toml", "a union", "a trade union", "changed: study"),
-        ("notebooks/plants.ipynb", "Who is in", "Who stays in", "changed: notebook"),
-        ("data/sources/jobtraining.toml", "scrapped items", "waste", "changed: data"),
+        (
+            "notebooks/studies/plants.toml",
+            "a union",
+            "a trade union",
+            "study file changed: variables",
+        ),
+        ("notebooks/plants.ipynb", "Who is in", "Who stays in", "notebook changed"),
+        (
+            "data/sources/jobtraining.toml",
+            "scrapped items",
+            "waste",
+            "new data in source 'jobtraining'",
+        ),
     ],
 )
 def test_the_plan_says_why_a_run_is_due(
@@ -102,6 +122,67 @@ def test_the_plan_says_why_a_run_is_due(
     assert [job.why for job in plan_runs(_study(ran.root))] == [""]
 
 
+def test_a_rerun_that_fails_leaves_the_earlier_result(ran: Study) -> None:
+    (job,) = plan_runs(ran)
+    before = {path: path.read_bytes() for path in job.folder.rglob("*") if path.is_file()}
+    path = ran.root / "notebooks/plants.ipynb"
+    _edit(path, "ev.load_study(study)", "1 / 0")
+    try:
+        events: list[str] = []
+        result = run_study(_study(ran.root), tell=lambda event: events.append(event.kind))
+        assert len(result.failures) == 1
+        assert [kind for kind in events if kind != "cell"] == ["start", "failed"]
+    finally:
+        _edit(path, "1 / 0", "ev.load_study(study)")
+    assert {path: path.read_bytes() for path in before} == before
+    check_fresh(ran)
+
+
+def test_a_run_explains_itself_in_its_manifest(ran: Study) -> None:
+    manifest = json.loads((ran.internal / "manifest.json").read_text("utf-8"))
+    parts = {"notebook", "parameters", "data", "study", "packs", "code", "environment"}
+    assert set(manifest["runs"][0]["parts"]) == parts
+    assert "pieces" not in manifest["runs"][0]
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[2])
+from conftest import execute_in_process
+from evidence.run import run_study
+from evidence.run import execute
+from evidence.study import load_study
+study = load_study(sys.argv[1])
+def dying(job, tell):
+    if job.case.id == study.cases[1].id:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return execute_in_process(job, tell)
+execute.execute = dying
+run_study(study)
+"""
+
+
+def test_what_had_run_before_a_kill_does_not_run_again(
+    fresh_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = fresh_project / "notebooks/studies/value_chains.toml"
+    _edit(path, 'country = ["BGD", "KHM", "JPN", "VNM"]', 'country = ["BGD", "KHM"]')
+    _edit(path, 'sector = ["garment", "electronics", "automotive"]', 'sector = ["garment"]')
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(path), str(ROOT / "tests")],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    study = load_study(path)
+    assert not (study.internal / "manifest.json").exists()
+    monkeypatch.setattr("evidence.run.execute.execute", execute_in_process)
+    result = run_study(study)
+    assert [job.case.id for job in result.unchanged] == ["BGD-garment"]
+    assert [job.case.id for job in result.done] == ["KHM-garment"]
+    check_fresh(study)
+
+
 def test_a_finished_run_is_kept_for_comparison(ran: Study) -> None:
     (kept,) = (ran.internal / "history").iterdir()
     assert (kept / "cases/all/plants/panel.parquet").is_file()
@@ -110,7 +191,7 @@ def test_a_finished_run_is_kept_for_comparison(ran: Study) -> None:
 
 
 def test_another_seed_is_another_run(ran: Study) -> None:
-    assert [job.why for job in plan_runs(ran, seed=2)] == ["changed: parameters"]
+    assert [job.why for job in plan_runs(ran, seed=2)] == ["parameter seed 2, earlier 1"]
 
 
 def test_a_damaged_result_is_found(ran: Study) -> None:
@@ -287,6 +368,14 @@ def _executed(*counts: int | None, token: str = "t") -> Any:
     notebook.cells[-1].execution_count = 9
     notebook.cells[-1].outputs = [nbformat.v4.new_output("stream", text=f"{token}\n")]
     return notebook
+
+
+def test_a_cell_is_in_the_section_of_the_last_heading_above_it() -> None:
+    texts = ("# Title\n\nwords", "x", "no heading", "y", "## Data\n### Rows", "z")
+    kinds = (nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell)
+    cells = [kinds[n % 2](text) for n, text in enumerate(texts)]
+    sections = list_sections(nbformat.v4.new_notebook(cells=cells))
+    assert sections == ["Title", "Title", "Title", "Title", "Rows", "Rows"]
 
 
 def test_completeness_needs_every_count_and_the_token() -> None:

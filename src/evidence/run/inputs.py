@@ -63,17 +63,12 @@ def _is_worded_in(name: str, languages: set[str]) -> bool:
 def list_languages(notebook: str) -> tuple[str, ...]:
     """List the languages that a notebook's text names, the default first.
 
-    All of them, where it looks them up in the study.
+    All of them, where its code reads the study's section on its brief.
     """
-    if reads_brief(notebook):
+    if re.search(r"\.brief\b", notebook):
         return LANGUAGES
     named = [code for code in LANGUAGES if re.search(rf"[\"']{code}\\?[\"']", notebook)]
     return tuple(dict.fromkeys([_DEFAULT, *named]))
-
-
-def reads_brief(notebook: str) -> bool:
-    """Tell whether a notebook's code reads the study's section on its brief."""
-    return re.search(r"\.brief\b", notebook) is not None
 
 
 def list_environment() -> Pieces:
@@ -84,13 +79,13 @@ def list_environment() -> Pieces:
     return {"python": platform.python_version(), **versions}
 
 
-def list_study(study: Study, case: Case, notebook: str) -> Pieces:
-    """Hash the sections of a study file that a kernel reads, words in its languages only.
+def list_study(study: Study, languages: tuple[str, ...]) -> Pieces:
+    """Hash the sections of a study file that a kernel reads, words in these languages only.
 
-    Left out are ``[brief]``, requests for exceptions from the gate's rules and the other
-    cases. The lock and the recommendations are no part of a study.
+    Left out are requests for exceptions from the gate's rules, and ``[brief]`` unless all
+    languages are read. The lock and the recommendations are no part of a study; its cases are
+    told one by one (``list_case``).
     """
-    languages = list_languages(notebook)
     sections: dict[str, Any] = {
         "study": asdict(study.heading),
         "data": asdict(study.data),
@@ -100,13 +95,18 @@ def list_study(study: Study, case: Case, notebook: str) -> Pieces:
         ],
         "specifications": [asdict(spec) for spec in study.specifications],
         "claims": [asdict(claim) for claim in study.claims],
-        "cases": [case.id, case.values, [_keep(names, languages) for names in case.names]],
         "panel": asdict(study.panel),
         "disclosure": asdict(replace(study.disclosure, exceptions=())),
     }
-    if reads_brief(notebook):
+    if set(languages) == set(LANGUAGES):
         sections["brief"] = asdict(study.brief)
     return {name: hash_json(section) for name, section in sections.items()}
+
+
+def list_case(case: Case, languages: tuple[str, ...]) -> Pieces:
+    """Hash what a kernel reads of its own case, names in these languages only."""
+    names = [_keep(name, languages) for name in case.names]
+    return {"cases": hash_json([case.id, case.values, names])}
 
 
 def _keep(words: Mapping[str, Any], languages: Iterable[str]) -> dict[str, Any]:

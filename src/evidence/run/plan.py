@@ -10,6 +10,7 @@ from typing import Any
 from evidence.run.inputs import (
     Pieces,
     hash_json,
+    list_case,
     list_code,
     list_environment,
     list_languages,
@@ -76,19 +77,21 @@ def plan_runs(study: Study, *, seed: int = 1, keep: bool = False) -> tuple[Job, 
         then.
     """
     texts = {name: _read_notebook(study, name) for name in study.notebooks}
-    codes = {name: list_code(list_languages(text)) for name, text in texts.items()}
+    spoken = {name: list_languages(text) for name, text in texts.items()}
+    codes = {languages: list_code(languages) for languages in set(spoken.values())}
+    studies = {languages: list_study(study, languages) for languages in codes}
     environment = list_environment()
-    reader = hash_json([list_code([]), environment])
-    data = list_data(study, seed, reader, keep=keep)
+    data = list_data(study, seed, hash_json([list_code(()), environment]), keep=keep)
     jobs = []
     for case in study.cases:
         packs = list_packs_of(study, case)
         for notebook, text in texts.items():
+            languages = spoken[notebook]
             pieces = {
                 "notebook": {f"{notebook}.ipynb": sha256(text.encode())},
-                "study": list_study(study, case, text),
+                "study": studies[languages] | list_case(case, languages),
                 "packs": packs,
-                "code": codes[notebook],
+                "code": codes[languages],
                 "environment": environment,
                 "data": data[case.id],
             }
