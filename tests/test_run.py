@@ -15,6 +15,7 @@ import pytest
 from conftest import ROOT, copy_project, execute_in_process
 from evidence.errors import RunError
 from evidence.run import (
+    Event,
     check_fresh,
     check_notebook,
     check_parameters,
@@ -128,10 +129,12 @@ def test_a_rerun_that_fails_leaves_the_earlier_result(ran: Study) -> None:
     path = ran.root / "notebooks/plants.ipynb"
     _edit(path, "ev.load_study(study)", "1 / 0")
     try:
-        events: list[str] = []
-        result = run_study(_study(ran.root), tell=lambda event: events.append(event.kind))
+        events: list[Event] = []
+        result = run_study(_study(ran.root), tell=events.append)
         assert len(result.failures) == 1
-        assert [kind for kind in events if kind != "cell"] == ["start", "failed"]
+        assert [event.kind for event in events] == ["start", "cell", "cell", "cell", "failed"]
+        told = [(event.cell, event.of, event.section) for event in events[1:-1]]
+        assert told == [(1, 15, "Parameters"), (2, 15, "Study"), (3, 15, "Study")]
     finally:
         _edit(path, "1 / 0", "ev.load_study(study)")
     assert {path: path.read_bytes() for path in before} == before

@@ -9,6 +9,7 @@ import secrets
 import shutil
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,14 @@ from evidence.errors import EvidenceError, RunError
 from evidence.neck import read_neck, replace_file, replace_folder
 from evidence.run.event import Event, Tell
 from evidence.run.inputs import sha256
-from evidence.run.notebook import add_sentinel, check_complete, clean_record, load_notebook
+from evidence.run.notebook import (
+    SENTINEL,
+    add_sentinel,
+    check_complete,
+    clean_record,
+    list_sections,
+    load_notebook,
+)
 from evidence.run.plan import Job
 
 _TIMEOUT_SECONDS = 1800
@@ -48,7 +56,7 @@ def execute(job: Job, tell: Tell) -> Failure | None:
         add_sentinel(source, token)
         prepared = work / "prepared.ipynb"
         nbformat.write(source, prepared)
-        _run_papermill(prepared, record, job.parameters)
+        _run_papermill(prepared, record, job.parameters, _tell_cells(job, source, tell))
         prepared.unlink()
         _finish(job, record, token, time.monotonic() - began)
     except EvidenceError as error:
@@ -58,7 +66,24 @@ def execute(job: Job, tell: Tell) -> Failure | None:
     return None
 
 
-def _run_papermill(source: Path, record: Path, parameters: dict[str, Any]) -> None:
+def _tell_cells(job: Job, notebook: Any, tell: Tell) -> Callable[..., None]:
+    """Make what nbclient calls before each cell: it tells which one, and in which section."""
+    sections = zip(notebook.cells, list_sections(notebook), strict=True)
+    code = {cell.id: section for cell, section in sections if cell.cell_type == "code"}
+    code.pop(SENTINEL, None)
+    places = {name: place for place, name in enumerate(code, start=1)}
+
+    def begin(cell: Any, cell_index: int) -> None:
+        if cell.id in code:
+            place, section = places[cell.id], code[cell.id]
+            tell(Event(job, "cell", cell=place, of=len(code), section=section))
+
+    return begin
+
+
+def _run_papermill(
+    source: Path, record: Path, parameters: dict[str, Any], begin: Callable[..., None]
+) -> None:
     """Run papermill in this thread, closing the event loop that jupyter opens for it."""
     import papermill
     from jupyter_core.utils import ensure_event_loop
@@ -73,6 +98,7 @@ def _run_papermill(source: Path, record: Path, parameters: dict[str, Any]) -> No
             language="python",
             progress_bar=False,
             execution_timeout=_TIMEOUT_SECONDS,
+            on_cell_start=begin,
             extra_arguments=["--IPKernelApp.log_level=50"],
         )
 
