@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -402,3 +403,27 @@ def test_a_second_run_of_a_study_is_kept_out_while_one_goes_on(fresh_project: Pa
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(RunError, match="another run of this study"):
             run_study(study)
+
+
+def test_a_folder_that_cannot_be_written_is_told_plainly(fresh_project: Path) -> None:
+    (fresh_project / "reports").write_text("a file where a folder should be", "utf-8")
+    with pytest.raises(RunError, match=r"cannot be read or written.*Make room"):
+        run_study(_study(fresh_project))
+
+
+def test_a_full_disk_while_joining_costs_no_job(
+    fresh_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = _study(fresh_project)
+    monkeypatch.setattr("evidence.run.execute.execute", execute_in_process)
+
+    def fill(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "estimates.csv")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("evidence.run.joining.join_results", fill)
+        with pytest.raises(RunError, match=r"estimates\.csv: .*No space left on device"):
+            run_study(study)
+    result = run_study(study)
+    assert [job.name for job in result.unchanged] == ["plants"]
+    check_fresh(study)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evidence.errors import RunError
@@ -61,9 +62,7 @@ def run_study(
         fails is no exception: it is a ``Failure`` of the returned run, the others go
         on, and the study's earlier results stay as they were.
     """
-    study.internal.mkdir(parents=True, exist_ok=True)
-    study.internal.chmod(0o700)
-    with _lock(study):
+    with _on_disk(study), _lock(study):
         jobs = plan_runs(study, seed=seed, keep=True)
         stale = [job for job in jobs if job.why]
         unchanged = tuple(job for job in jobs if not job.why)
@@ -100,8 +99,24 @@ def _join(study: Study, jobs: tuple[Job, ...], seed: int) -> None:
 
 
 @contextlib.contextmanager
+def _on_disk(study: Study) -> Iterator[None]:
+    """Say in plain words that the disk is full, or closed to writing."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"{study.slug}: {Path(error.filename).name if error.filename else 'results'}",
+            seen=f"what cannot be read or written ({error.strerror or error})",
+            expected=f"room and rights under reports/internal/{study.slug}/",
+            do="Make room, or mend the folder's rights, and run again: what is done is kept.",
+        ) from error
+
+
+@contextlib.contextmanager
 def _lock(study: Study) -> Iterator[None]:
     """Keep a second run of the study out; the lock dies with its process."""
+    study.internal.mkdir(parents=True, exist_ok=True)
+    study.internal.chmod(0o700)
     with (study.internal / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
