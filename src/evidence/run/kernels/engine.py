@@ -1,0 +1,231 @@
+"""A papermill engine: ``papermill --engine evidence in.ipynb out.ipynb``, for any notebook.
+
+The kernel is forked where that can be, starts in a clean environment, and is held to limits
+of memory and time. The verdict is our own. A notebook that fails is written beside the output,
+as ``out.failed.ipynb``; the output itself is only ever replaced, whole, by a good one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jupyter_client import AsyncKernelManager
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, NotebookExecutionManager
+from papermill.execute import raise_for_execution_errors
+from papermill.iorw import LocalHandler, papermill_io
+from papermill.log import logger
+
+from evidence.run.kernels import hooks
+from evidence.run.kernels.provisioner import WarmProvisioner
+from evidence.run.kernels.verdict import judge_cell, judge_notebook, mark_cell
+
+CELL_SECONDS = 1800
+_KEPT = {
+    "HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "PYTHONPATH", "SHELL",
+    "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "USER", "USERPROFILE", "APPDATA", "VIRTUAL_ENV",
+}  # fmt: skip
+_KEPT_FAMILIES = ("CONDA_", "IPYTHON", "JULIA_", "JUPYTER_", "LC_", "R_", "XDG_")
+_EXIT = {"memory": "it held more memory than its limit", "time": "it took longer than its limit"}
+
+
+class EvidenceEngine(Engine):
+    """Execute a notebook in a forked kernel, and judge it."""
+
+    @classmethod
+    def execute_notebook(
+        cls,
+        nb: Any,
+        kernel_name: str,
+        output_path: str | None = None,
+        progress_bar: Any = True,
+        log_output: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Execute a notebook; raise where it does not come to its end as it should.
+
+        Parameters
+        ----------
+        kwargs : dict
+            Of papermill: ``execution_timeout`` (seconds a cell), ``start_timeout``,
+            ``stdout_file``, ``stderr_file``. Of our own: ``memory_limit`` (bytes),
+            ``time_limit`` (seconds in all), ``environment`` (variables to add).
+
+        Raises
+        ------
+        PapermillExecutionError
+            Where a cell failed, never ran, exited, or raised a warning that counts; where
+            the kernel died or took too long.
+        """
+        manager = NotebookExecutionManager(nb, progress_bar=progress_bar, log_output=log_output)
+        manager.notebook_start()
+        try:
+            cls.execute_managed_notebook(manager, kernel_name, log_output=log_output, **kwargs)
+        finally:
+            manager.cleanup_pbar()
+            manager.notebook_complete()
+        failed = _name_failed(output_path)
+        if judge_notebook(manager.nb) is not None:
+            raise_for_execution_errors(manager.nb, failed and str(failed))
+        if output_path and failed:
+            failed.unlink(missing_ok=True)
+            papermill_io.register(output_path, _WholeFiles(Path.cwd()))
+        return manager.nb
+
+    @classmethod
+    def execute_managed_notebook(
+        cls,
+        nb_man: Any,
+        kernel_name: str,
+        execution_timeout: float | None = None,
+        start_timeout: float = 60,
+        memory_limit: int = 0,
+        time_limit: float = 0,
+        environment: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Execute the cells of a notebook, and mark the one where it went wrong."""
+        kwargs.pop("input_path", None)
+        provision = {
+            "memory": memory_limit or int(_read_number("EVIDENCE_MEMORY_LIMIT", _most_memory())),
+            "seconds": time_limit or _read_number("EVIDENCE_TIME_LIMIT", float("inf")),
+        }
+        client = _Client(
+            nb_man,
+            provision=provision,
+            timeout=execution_timeout or CELL_SECONDS,
+            startup_timeout=start_timeout,
+            kernel_name=kernel_name,
+            log=logger,
+            shutdown_kernel="immediate",
+            **kwargs,
+        )
+        client.run(clean_environment(environment or {}))
+
+
+class _Client(PapermillNotebookClient):
+    """papermill's client of a kernel that is forked and watched."""
+
+    def __init__(self, nb_man: Any, provision: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(nb_man, **kwargs)
+        self.provision = provision
+        self.told: dict[int, list[dict[str, Any]]] = {}
+        self.reply: Any = None
+        self.current = 0
+        self.on_cell_executed = self._keep_reply
+
+    def run(self, environment: Mapping[str, str]) -> None:
+        """Execute all cells; whatever ends the run is marked in the cell where it happened."""
+        try:
+            self.execute(env=environment)
+        except (CellTimeoutError, DeadKernelError) as error:
+            self._mark(type(error).__name__, self._explain(error))
+        found = judge_notebook(self.nb)
+        if found is not None:
+            index, name, description = found
+            self.current = index
+            if not any(o.get("ename") == name for o in self.nb.cells[index].outputs):
+                self._mark(name, description)
+        self.nb.metadata.papermill["warnings"] = [
+            {"cell": self.nb.cells[index].get("id", str(index)), **warning}
+            for index, found_there in sorted(self.told.items())
+            for warning in found_there
+        ]
+
+    def create_kernel_manager(self) -> Any:
+        """Create a manager whose kernel comes from our provisioner."""
+        manager: AsyncKernelManager = super().create_kernel_manager()
+        spec = manager.kernel_spec
+        self.provisioner = WarmProvisioner(kernel_spec=spec, parent=manager, **self.provision)
+        manager.provisioner = self.provisioner
+        return manager
+
+    def start_new_kernel_client(self) -> Any:
+        """Start a client, and tell a Python kernel how it is watched."""
+        client = super().start_new_kernel_client()
+        if self.km.kernel_spec.language.lower() == "python":
+            text = inspect.getsource(hooks)
+            client.execute(f"exec({text!r}, space := {{}})\nspace['watch'](get_ipython())\ndel space", silent=True)
+        return client
+
+    def execute_cell(self, cell: Any, cell_index: int, *args: Any, **kwargs: Any) -> Any:
+        """Execute a cell, and judge it."""
+        self.current = cell_index
+        self.reply = None
+        done = super().execute_cell(cell, cell_index, *args, **kwargs)
+        wrong = judge_cell(cell, self.reply, self.told.get(cell_index, []))
+        if wrong is not None:
+            mark_cell(cell, *wrong)
+            raise CellExecutionError("", *wrong)
+        return done
+
+    def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+        """Keep warnings apart from what a cell puts out."""
+        data = msg["content"].get("data", {}) if msg["msg_type"] == "display_data" else {}
+        if hooks.WARNING_TYPE in data:
+            self.told.setdefault(cell_index, []).append(data[hooks.WARNING_TYPE])
+            return None
+        return super().process_message(msg, cell, cell_index)
+
+    def _keep_reply(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
+        self.reply = execute_reply
+
+    def _mark(self, name: str, description: str) -> None:
+        cell = self.nb.cells[self.current]
+        mark_cell(cell, name, description)
+        self.nb_man.cell_exception(cell, cell_index=self.current)
+
+    def _explain(self, error: Exception) -> str:
+        if self.provisioner.why:
+            return f"the kernel was ended: {_EXIT.get(self.provisioner.why, 'the warm process died')}"
+        if isinstance(error, CellTimeoutError):
+            return f"the cell ran for longer than {self.timeout} s"
+        return "the kernel died; look for too little memory or a crash in compiled code"
+
+
+class _WholeFiles(LocalHandler):
+    """Write files beside their place, and rename them."""
+
+    def __init__(self, base: Path) -> None:
+        super().__init__()
+        self.base = base
+
+    def write(self, buf: str, path: str) -> None:
+        """Write a whole file."""
+        from evidence.neck import replace_file
+
+        replace_file(self.base / path, buf.encode("utf-8"))
+
+
+def clean_environment(added: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that a kernel gets: a few of ours, those named in
+    ``EVIDENCE_KEEP`` (with commas between), and what is added."""
+    wanted = _KEPT | set(os.environ.get("EVIDENCE_KEEP", "").split(","))
+    kept = {k: v for k, v in os.environ.items() if k in wanted or k.startswith(_KEPT_FAMILIES)}
+    return {**kept, **added}
+
+
+def _name_failed(output_path: str | None) -> Path | None:
+    """Name the file for a notebook that failed; none where the output is no local file."""
+    if not output_path or output_path == "-" or "://" in output_path:
+        return None
+    path = Path(output_path)
+    return path.with_name(f"{path.stem}.failed{path.suffix}")
+
+
+def _read_number(name: str, otherwise: float) -> float:
+    return float(os.environ.get(name) or otherwise)
+
+
+def _most_memory() -> float:
+    """Return three quarters of the machine's memory, in bytes."""
+    if sys.platform != "linux":
+        return float(sys.maxsize)
+    return 0.75 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
