@@ -19,10 +19,10 @@ from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager
-from papermill.execute import raise_for_execution_errors
 from papermill.iorw import LocalHandler, papermill_io
 from papermill.log import logger
 
+from evidence.files import replace_file
 from evidence.run.kernels import hooks
 from evidence.run.kernels.provisioner import WarmProvisioner
 from evidence.run.kernels.verdict import judge_cell, judge_notebook, mark_cell
@@ -71,6 +71,8 @@ class EvidenceEngine(Engine):
         finally:
             manager.cleanup_pbar()
             manager.notebook_complete()
+        from papermill.execute import raise_for_execution_errors
+
         failed = _name_failed(output_path)
         if judge_notebook(manager.nb) is not None:
             raise_for_execution_errors(manager.nb, failed and str(failed))
@@ -199,8 +201,6 @@ class _WholeFiles(LocalHandler):
 
     def write(self, buf: str, path: str) -> None:
         """Write a whole file."""
-        from evidence.neck import replace_file
-
         replace_file(self.base / path, buf.encode("utf-8"))
 
 
