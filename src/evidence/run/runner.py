@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import importlib.metadata
 import json
-import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
@@ -23,12 +22,6 @@ from evidence.run.plan import Job, hash_data, plan_runs, sha256
 from evidence.study import Study
 
 _SHOWN_VERSIONS = ("evidence", "linearmodels", "numpy", "pandas", "papermill", "statsmodels")
-_ENVIRONMENT = {
-    "PYTHONHASHSEED": "0",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MPLBACKEND": "agg",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +65,7 @@ def run_study(
         unchanged = tuple(job for job in jobs if not job.why)
         for job in unchanged:
             tell(job, "unchanged")
-        failures = _execute_all(study, stale, workers, tell)
+        failures = _execute_all(stale, workers, tell)
         if not failures and not _is_kept(study, jobs):
             _keep(study, jobs, seed)
         if not failures:
@@ -83,10 +76,10 @@ def run_study(
 
 
 def _execute_all(
-    study: Study, stale: list[Job], workers: int, tell: Callable[[Job, str], None]
+    stale: list[Job], workers: int, tell: Callable[[Job, str], None]
 ) -> tuple[Failure, ...]:
     failures = []
-    with _kernel_environment(study), ThreadPoolExecutor(max(1, workers)) as pool:
+    with ThreadPoolExecutor(max(1, workers)) as pool:
         futures = {pool.submit(execute, job, tell): job for job in stale}
         for future in as_completed(futures):
             failure = future.result()
@@ -223,17 +216,3 @@ def _lock(study: Study) -> Iterator[None]:
                 do="Wait until it has ended.",
             ) from error
         yield
-
-
-@contextlib.contextmanager
-def _kernel_environment(study: Study) -> Iterator[None]:
-    """Give kernels a fixed environment; it is restored afterwards."""
-    before = dict(os.environ)
-    os.environ.update(_ENVIRONMENT, EVIDENCE_ROOT=str(study.root))
-    for name in ("PYTHONDONTWRITEBYTECODE", "EVIDENCE_RELEASE_KEY"):
-        os.environ.pop(name, None)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

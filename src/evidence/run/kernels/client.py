@@ -87,6 +87,7 @@ class ForkedProcess:
             # nobody would tell when it ends.
             told = json.loads(text) if text else {"exit": -signal.SIGKILL, "why": "warm"}
             self.returncode, self.why = told["exit"], told["why"]
+            self.connection.close()
             if not text:
                 end_processes(self.pid, self.mark)
         return self.returncode
@@ -182,13 +183,18 @@ def _ask(connection: socket.socket, request: dict[str, Any], mark: str) -> Forke
 def _connect(environment: Mapping[str, str]) -> socket.socket:
     """Connect to the warm process; start it where there is none. One starts, others wait."""
     started = {k: v for k, v in environment.items() if k.startswith(_READ_AT_START)} | FIXED
-    path = find_folder() / f"{_hash_start(started)}.socket"
+    whose, what = _name_socket(started)
+    path = find_folder() / f"{whose}-{what}.socket"
     connection = _try(path)
     if connection is not None:
         return connection
-    with _lock(path.with_suffix(".lock")):
+    with _lock(path.with_name(f"{whose}.lock")):
         connection = _try(path)
         if connection is None:
+            # One without its socket ends when it has nothing left to do.
+            for old in path.parent.glob(f"{whose}-*"):
+                if old.suffix != ".lock":
+                    old.unlink(missing_ok=True)
             _start(path, started)
             connection = _try(path)
     if connection is None:
@@ -241,15 +247,16 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
-def _hash_start(started: Mapping[str, str]) -> str:
-    """Hash what a fork takes over from its parent: interpreter, packages, code, environment."""
-    digest = hashlib.sha256(repr((os.path.abspath(sys.executable), sys.version, sorted(started.items()))).encode())
-    for folder in sys.path:
-        if Path(folder).is_dir():
-            digest.update(f"{folder} {Path(folder).stat().st_mtime_ns}".encode())
+def _name_socket(started: Mapping[str, str]) -> tuple[str, str]:
+    """Name whose warm process it is, and what it has imported.
+
+    The first stands for interpreter, place of the package and environment, the second for
+    what lies in the package and the folders of packages.
+    """
     package = Path(__file__).parents[2]
-    for path in sorted(package.rglob("*")):
-        if path.suffix in {".py", ".po", ".json", ".toml"}:
-            found = path.stat()
-            digest.update(f"{path} {found.st_mtime_ns} {found.st_size}".encode())
-    return digest.hexdigest()[:16]
+    whose = [os.path.abspath(sys.executable), sys.version, str(package), *sorted(started.items())]
+    files = [path for path in sorted(package.rglob("*")) if path.suffix in {".py", ".po", ".json"}]
+    looked = [Path(folder) for folder in sys.path if Path(folder).is_dir()] + files
+    found = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in looked]
+    first, second = (hashlib.sha256(repr(part).encode()).hexdigest() for part in (whose, found))
+    return first[:12], second[:12]

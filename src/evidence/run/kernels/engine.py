@@ -24,6 +24,7 @@ from papermill.log import logger
 
 from evidence.files import replace_file
 from evidence.run.kernels import hooks
+from evidence.run.kernels.output import is_local, name_failed
 from evidence.run.kernels.provisioner import WarmProvisioner
 from evidence.run.kernels.verdict import judge_cell, judge_notebook, mark_cell
 
@@ -73,12 +74,12 @@ class EvidenceEngine(Engine):
             manager.notebook_complete()
         from papermill.execute import raise_for_execution_errors
 
-        failed = _name_failed(output_path)
+        failed = name_failed(output_path) if is_local(output_path) else None
         if judge_notebook(manager.nb) is not None:
-            raise_for_execution_errors(manager.nb, failed and str(failed))
-        if output_path and failed:
+            raise_for_execution_errors(manager.nb, str(failed) if failed else None)
+        if failed:
             failed.unlink(missing_ok=True)
-            papermill_io.register(output_path, _WholeFiles(Path.cwd()))
+            papermill_io.register(output_path, _WholeFile(Path.cwd()))
         return manager.nb
 
     @classmethod
@@ -154,7 +155,10 @@ class _Client(PapermillNotebookClient):
         client = super().start_new_kernel_client()
         if self.km.kernel_spec.language.lower() == "python":
             text = inspect.getsource(hooks)
-            client.execute(f"exec({text!r}, space := {{}})\nspace['watch'](get_ipython())\ndel space", silent=True)
+            client.execute(
+                f"exec({text!r}, space := {{}})\nspace['watch'](get_ipython())\ndel space",
+                silent=True,
+            )
         return client
 
     def execute_cell(self, cell: Any, cell_index: int, *args: Any, **kwargs: Any) -> Any:
@@ -186,14 +190,16 @@ class _Client(PapermillNotebookClient):
 
     def _explain(self, error: Exception) -> str:
         if self.provisioner.why:
-            return f"the kernel was ended: {_EXIT.get(self.provisioner.why, 'the warm process died')}"
+            return (
+                f"the kernel was ended: {_EXIT.get(self.provisioner.why, 'the warm process died')}"
+            )
         if isinstance(error, CellTimeoutError):
             return f"the cell ran for longer than {self.timeout} s"
         return "the kernel died; look for too little memory or a crash in compiled code"
 
 
-class _WholeFiles(LocalHandler):
-    """Write files beside their place, and rename them."""
+class _WholeFile(LocalHandler):
+    """Writes beside the place and renames; papermill finds it by how the path begins."""
 
     def __init__(self, base: Path) -> None:
         super().__init__()
@@ -210,14 +216,6 @@ def clean_environment(added: Mapping[str, str]) -> dict[str, str]:
     wanted = _KEPT | set(os.environ.get("EVIDENCE_KEEP", "").split(","))
     kept = {k: v for k, v in os.environ.items() if k in wanted or k.startswith(_KEPT_FAMILIES)}
     return {**kept, **added}
-
-
-def _name_failed(output_path: str | None) -> Path | None:
-    """Name the file for a notebook that failed; none where the output is no local file."""
-    if not output_path or output_path == "-" or "://" in output_path:
-        return None
-    path = Path(output_path)
-    return path.with_name(f"{path.stem}.failed{path.suffix}")
 
 
 def _read_number(name: str, otherwise: float) -> float:

@@ -65,7 +65,9 @@ def _belongs(folder: Path, leader: int, word: bytes) -> bool:
 
 def _read_stat(folder: Path) -> list[str]:
     """Read state, parent, group, session … of a process; its name may hold anything."""
-    return (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    return (
+        (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    )
 
 
 def _measure(process: int) -> int:

@@ -19,7 +19,9 @@ FATAL_WARNINGS = (
 )
 """Categories after which an estimate is not what it seems; a cell may accept one by its tag."""
 
-_FATAL_TEXT = re.compile(r"not (of )?full rank|rank.deficient|singular matrix|failed to converge", re.I)
+_FATAL_TEXT = re.compile(
+    r"not (of )?full rank|rank.deficient|singular matrix|failed to converge", re.I
+)
 _ACCEPTS = "accepts-"
 
 
