@@ -67,9 +67,9 @@ def _run_papermill(job: Job, source: Path, record: Path) -> Any:
     from jupyter_core.utils import ensure_event_loop
     from papermill.engines import papermill_engines
 
-    from evidence.run.kernels.engine import EvidenceEngine
+    from evidence.run.kernels import engine
 
-    papermill_engines.register("evidence", EvidenceEngine)
+    papermill_engines.register("evidence", engine)
     with contextlib.closing(ensure_event_loop()):
         return papermill.execute_notebook(
             _escape(source),

@@ -3,6 +3,9 @@
 The kernel is forked where that can be, starts in a clean environment, and is held to limits
 of memory and time. The verdict is our own. A notebook that fails is written beside the output,
 as ``out.failed.ipynb``; the output itself is only ever replaced, whole, by a good one.
+
+The module is the engine: papermill asks it for these functions. A class of papermill's could
+not be derived here, for papermill looks for engines while it loads itself.
 """
 
 from __future__ import annotations
@@ -18,9 +21,11 @@ from typing import Any
 from jupyter_client import AsyncKernelManager
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import Engine, NotebookExecutionManager
+from papermill.engines import NotebookExecutionManager
 from papermill.iorw import LocalHandler, papermill_io
 from papermill.log import logger
+from papermill.utils import nb_kernel_name as nb_kernel_name
+from papermill.utils import nb_language as nb_language
 
 from evidence.files import replace_file
 from evidence.run.kernels import hooks
@@ -37,80 +42,75 @@ _KEPT_FAMILIES = ("CONDA_", "IPYTHON", "JULIA_", "JUPYTER_", "LC_", "R_", "XDG_"
 _EXIT = {"memory": "it held more memory than its limit", "time": "it took longer than its limit"}
 
 
-class EvidenceEngine(Engine):
-    """Execute a notebook in a forked kernel, and judge it."""
+def execute_notebook(
+    nb: Any,
+    kernel_name: str,
+    output_path: str | None = None,
+    *,
+    memory_limit: int = 0,
+    time_limit: float = 0,
+    environment: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Any:
+    """Execute a notebook; raise where it does not come to its end as it should.
 
-    @classmethod
-    def execute_notebook(
-        cls,
-        nb: Any,
-        kernel_name: str,
-        output_path: str | None = None,
-        progress_bar: Any = True,
-        log_output: bool = False,
-        **kwargs: Any,
-    ) -> Any:
-        """Execute a notebook; raise where it does not come to its end as it should.
+    Parameters
+    ----------
+    memory_limit : int
+        Bytes that the kernel and all that it starts may hold; by default the number in
+        EVIDENCE_MEMORY_LIMIT, else three quarters of the machine's memory.
+    time_limit : float
+        Seconds that the kernel may live; by default the number in EVIDENCE_TIME_LIMIT, else
+        without end. A cell has half an hour, or papermill's ``execution_timeout``.
+    environment : mapping
+        Variables for the kernel beside those of ``clean_environment``.
+    options : dict
+        papermill's own.
 
-        Parameters
-        ----------
-        kwargs : dict
-            Of papermill: ``execution_timeout`` (seconds a cell), ``start_timeout``,
-            ``stdout_file``, ``stderr_file``. Of our own: ``memory_limit`` (bytes),
-            ``time_limit`` (seconds in all), ``environment`` (variables to add).
+    Returns
+    -------
+    NotebookNode
+        The executed notebook; ``metadata.papermill.warnings`` lists what was warned of.
 
-        Raises
-        ------
-        PapermillExecutionError
-            Where a cell failed, never ran, exited, or raised a warning that counts; where
-            the kernel died or took too long.
-        """
-        manager = NotebookExecutionManager(nb, progress_bar=progress_bar, log_output=log_output)
-        manager.notebook_start()
-        try:
-            cls.execute_managed_notebook(manager, kernel_name, log_output=log_output, **kwargs)
-        finally:
-            manager.cleanup_pbar()
-            manager.notebook_complete()
-        from papermill.execute import raise_for_execution_errors
+    Raises
+    ------
+    PapermillExecutionError
+        Where a cell failed, never ran, exited, or raised a warning that counts; where
+        the kernel died or took too long.
+    """
+    from papermill.execute import raise_for_execution_errors
 
-        failed = name_failed(output_path) if is_local(output_path) else None
-        if judge_notebook(manager.nb) is not None:
-            raise_for_execution_errors(manager.nb, str(failed) if failed else None)
-        if failed:
-            failed.unlink(missing_ok=True)
-            papermill_io.register(output_path, _WholeFile(Path.cwd()))
-        return manager.nb
-
-    @classmethod
-    def execute_managed_notebook(
-        cls,
-        nb_man: Any,
-        kernel_name: str,
-        execution_timeout: float | None = None,
-        start_timeout: float = 60,
-        memory_limit: int = 0,
-        time_limit: float = 0,
-        environment: Mapping[str, str] | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        """Execute the cells of a notebook, and mark the one where it went wrong."""
-        kwargs.pop("input_path", None)
-        provision = {
-            "memory": memory_limit or int(_read_number("EVIDENCE_MEMORY_LIMIT", _most_memory())),
-            "seconds": time_limit or _read_number("EVIDENCE_TIME_LIMIT", float("inf")),
-        }
-        client = _Client(
-            nb_man,
-            provision=provision,
-            timeout=execution_timeout or CELL_SECONDS,
-            startup_timeout=start_timeout,
-            kernel_name=kernel_name,
-            log=logger,
-            shutdown_kernel="immediate",
-            **kwargs,
-        )
+    shown = {name: options.pop(name) for name in ("progress_bar", "log_output") if name in options}
+    options.pop("input_path", None)
+    options.pop("autosave_cell_every", None)
+    manager = NotebookExecutionManager(nb, **shown)
+    provision = {
+        "memory": memory_limit or int(_read_number("EVIDENCE_MEMORY_LIMIT", _most_memory())),
+        "seconds": time_limit or _read_number("EVIDENCE_TIME_LIMIT", float("inf")),
+    }
+    client = _Client(
+        manager,
+        provision=provision,
+        timeout=options.pop("execution_timeout", None) or CELL_SECONDS,
+        startup_timeout=options.pop("start_timeout", 60),
+        kernel_name=kernel_name,
+        log=logger,
+        shutdown_kernel="immediate",
+        **options,
+    )
+    manager.notebook_start()
+    try:
         client.run(clean_environment(environment or {}))
+    finally:
+        manager.cleanup_pbar()
+        manager.notebook_complete()
+    failed = name_failed(output_path) if output_path and is_local(output_path) else None
+    if judge_notebook(manager.nb) is not None:
+        raise_for_execution_errors(manager.nb, str(failed) if failed else None)
+    if failed and output_path:
+        failed.unlink(missing_ok=True)
+        papermill_io.register(output_path, _WholeFile(Path.cwd()))
+    return manager.nb
 
 
 class _Client(PapermillNotebookClient):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def is_local(output: str | None) -> bool:
+def is_local(output: str) -> bool:
     """Tell whether papermill would write to a file of this machine."""
-    return bool(output) and output != "-" and "://" not in str(output)
+    return output != "-" and "://" not in output
 
 
 def name_failed(output: str | Path) -> Path:
