@@ -14,11 +14,14 @@ import contextlib
 import inspect
 import os
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
-from jupyter_client import AsyncKernelManager
+import zmq
+from jupyter_client import AsyncKernelClient, AsyncKernelManager
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NotebookExecutionManager
@@ -113,6 +116,37 @@ def execute_notebook(
     return manager.nb
 
 
+class _KernelClient(AsyncKernelClient):
+    """A client that is ready as soon as its kernel is, where the kernel says so."""
+
+    def _context_default(self) -> Any:
+        context = super()._context_default()
+        context.setsockopt(zmq.RECONNECT_IVL, 10)
+        return context
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait for the kernel's welcome to its listeners, then for its first answer."""
+        if self.transport != "ipc":
+            await super().wait_for_ready(timeout)
+            return
+        self.kernel_info()
+        until = time.monotonic() + (timeout or float("inf"))
+        await self._wait_for(self.iopub_channel, "iopub_welcome", until)
+        self._handle_kernel_info_reply(
+            await self._wait_for(self.shell_channel, "kernel_info_reply", until)
+        )
+
+    async def _wait_for(self, channel: Any, kind: str, until: float) -> Any:
+        while time.monotonic() < until:
+            with contextlib.suppress(Empty):
+                message = await channel.get_msg(timeout=1)
+                if message["msg_type"] == kind:
+                    return message
+            if not await self._async_is_alive():
+                raise RuntimeError("Kernel died before it was ready")
+        raise RuntimeError("Kernel was not ready in time")
+
+
 class _Client(PapermillNotebookClient):
     """papermill's client of a kernel that is forked and watched."""
 
@@ -148,6 +182,7 @@ class _Client(PapermillNotebookClient):
         spec = manager.kernel_spec
         self.provisioner = WarmProvisioner(kernel_spec=spec, parent=manager, **self.provision)
         manager.provisioner = self.provisioner
+        manager.client_factory = _KernelClient
         return manager
 
     def start_new_kernel_client(self) -> Any:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from pathlib import Path
 
 MARK = "EVIDENCE_KERNEL"
 """Environment variable that holds a word of each kernel's own."""
@@ -20,59 +19,67 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 def list_processes(leader: int, mark: str) -> list[int]:
     """List the processes of a kernel: its session, and whoever carries its mark."""
-    word = f"{MARK}={mark}".encode()
     return [
-        int(folder.name)
-        for folder in Path("/proc").iterdir()
-        if folder.name.isdigit() and _belongs(folder, leader, word)
+        process
+        for process, session, carried in survey()
+        if session == leader or carried == mark.encode()
     ]
+
+
+def survey() -> list[tuple[int, int, bytes]]:
+    """Survey this machine's living processes: number, session, mark."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                state, _, _, session, *_ = _read(name, "stat").rpartition(b")")[2].split(None, 4)
+                if state != b"Z":
+                    found.append((int(name), int(session), _read_mark(name)))
+    return found
 
 
 def measure_memory(processes: list[int]) -> int:
     """Measure the memory that processes hold for themselves, in bytes.
 
-    Resident pages without shared ones, so that what a forked kernel has from its parent
-    does not count.
+    Resident pages without those of files and those shared by name.
     """
     return sum(map(_measure, processes))
 
 
 def end_processes(leader: int, mark: str) -> None:
     """Kill every process of a kernel, until none is left."""
+    with contextlib.suppress(OSError):
+        os.killpg(leader, signal.SIGKILL)
     for _ in range(20):
         found = list_processes(leader, mark)
         if not found:
             return
         for process in found:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
+            with contextlib.suppress(OSError):
                 os.kill(process, signal.SIGKILL)
 
 
 def count_threads() -> int:
     """Count the threads of this process."""
-    return len(list(Path("/proc/self/task").iterdir()))
+    return len(os.listdir("/proc/self/task"))
 
 
-def _belongs(folder: Path, leader: int, word: bytes) -> bool:
+def _read_mark(name: str) -> bytes:
     try:
-        state, _, _, session = _read_stat(folder)[:4]
-        if state == "Z":
-            return False
-        return session == str(leader) or word in (folder / "environ").read_bytes().split(b"\0")
-    except OSError:
-        return False
+        after = (b"\0" + _read(name, "environ")).partition(f"\0{MARK}=".encode())[2]
+    except PermissionError:
+        return b""
+    return after.partition(b"\0")[0]
 
 
-def _read_stat(folder: Path) -> list[str]:
-    """Read state, parent, group, session … of a process; its name may hold anything."""
-    return (
-        (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    )
+def _read(name: str, file: str) -> bytes:
+    with open(f"/proc/{name}/{file}", "rb", buffering=0) as opened:
+        return opened.read()
 
 
 def _measure(process: int) -> int:
     try:
-        _, resident, shared, *_ = Path(f"/proc/{process}/statm").read_text("ascii").split()
+        _, resident, shared, *_ = _read(str(process), "statm").split()
     except OSError:
         return 0
     return (int(resident) - int(shared)) * _PAGE_BYTES

@@ -12,7 +12,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import signal
 import sys
 import tempfile
 from typing import Any
@@ -77,10 +76,12 @@ class WarmProvisioner(LocalProvisioner):
                 end_processes(self.pid, self.mark)
         return code
 
-    async def send_signal(self, signum: int) -> None:
-        """Send a signal; the one that kills ends everything that the kernel started."""
-        await super().send_signal(signum)
-        if signum == signal.SIGKILL and sys.platform == "linux" and self.process:
+    async def kill(self, restart: bool = False) -> None:
+        """Kill the kernel and everything that it started."""
+        await super().kill(restart)
+        if isinstance(self.process, ForkedProcess):
+            self.process.wait(1.0)
+        elif self.pid and sys.platform == "linux":
             end_processes(self.pid, self.mark)
 
     async def cleanup(self, restart: bool = False) -> None:

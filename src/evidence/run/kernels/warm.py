@@ -29,8 +29,8 @@ from typing import Any
 from evidence.run.kernels.processes import (
     count_threads,
     end_processes,
-    list_processes,
     measure_memory,
+    survey,
 )
 
 STACK = (
@@ -44,11 +44,15 @@ STACK = (
     "linearmodels",
     "matplotlib.pyplot",
     "seaborn",
-    "IPython",
+    "IPython.core.debugger",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "sqlite3",
+    "tornado.platform.asyncio",
     "ipykernel.kernelapp",
+    "ipykernel.debugger",
     "ipykernel.ipkernel",
     "ipykernel.zmqshell",
-    "ipykernel.datapub",
     "evidence.exhibits",
     "evidence.findings",
     "evidence.measures",
@@ -59,7 +63,7 @@ STACK = (
     "evidence.study",
 )
 IDLE_SECONDS = 600
-_TICK_SECONDS = 0.25
+_LOOK_SECONDS = 0.5
 _REQUEST_BYTES = 1 << 16
 
 
@@ -115,7 +119,7 @@ class _Server:
         self.clients: list[_Client] = []
         self.selector = selectors.DefaultSelector()
         self.selector.register(listener, selectors.EVENT_READ)
-        self.last_used = time.monotonic()
+        self.last_used = self.next_look = time.monotonic()
         self.awake, child_ended = socket.socketpair()
         self.child_ended = child_ended
         child_ended.setblocking(False)
@@ -126,7 +130,7 @@ class _Server:
     def serve(self) -> dict[str, Any] | None:
         """Serve until nobody needs it; in a forked child return its request."""
         while self._is_needed():
-            for key, _ in self.selector.select(_TICK_SECONDS if self.clients else 1.0):
+            for key, _ in self.selector.select(_LOOK_SECONDS if self.clients else 1.0):
                 if key.fileobj is self.listener:
                     self._accept()
                 elif key.fileobj is self.awake:
@@ -200,17 +204,23 @@ class _Server:
             if not process:
                 return
             for client in [c for c in self.clients if c.process == process]:
+                end_processes(client.process, client.request["mark"])
+                client.process = 0
                 code = os.waitstatus_to_exitcode(status)
                 self._tell(client, {"exit": code, "why": client.why})
                 self._drop(client)
 
     def _watch(self) -> None:
         """End kernels that hold too much memory, or take too long."""
-        for client in self.clients:
-            if not client.process or client.why:
-                continue
-            held = measure_memory(list_processes(client.process, client.request["mark"]))
-            if held > client.request["memory"]:
+        if time.monotonic() < self.next_look:
+            return
+        self.next_look = time.monotonic() + _LOOK_SECONDS
+        running = [client for client in self.clients if client.process and not client.why]
+        there = survey() if running else []
+        for client in running:
+            mark = client.request["mark"].encode()
+            own = [process for process, *of in there if client.process in of or mark in of]
+            if measure_memory(own) > client.request["memory"]:
                 client.why = "memory"
             elif time.monotonic() > client.deadline:
                 client.why = "time"
