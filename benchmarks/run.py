@@ -139,7 +139,9 @@ def main() -> None:
             seconds, peak = measure(way, sample, asked.workers)
             found[way] = seconds * len(paths) / len(sample)
             ran = f"{len(sample)} of {len(paths)} run"
-            print(f"{way:6s} {found[way]:8.1f} s   peak {peak / 2**20:6.0f} MiB   {ran}")
+            print(
+                f"{way:6s} {found[way]:8.1f} s   peak {peak / 2**20:6.0f} MiB   {ran}", flush=True
+            )
         for way in found.keys() - {"ours"} if "ours" in found else ():
             print(f"ours is {found[way] / found['ours']:.1f} times as fast as {way}")
 

@@ -20,7 +20,7 @@ FATAL_WARNINGS = (
 """Categories after which an estimate is not what it seems; a cell may accept one by its tag."""
 
 _FATAL_TEXT = re.compile(
-    r"not (of )?full rank|rank.deficient|singular matrix|failed to converge", re.I
+    r"not (\w+ )?full rank|rank.deficient|singular matrix|failed to converge", re.I
 )
 _ACCEPTS = "accepts-"
 
