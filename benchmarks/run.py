@@ -23,14 +23,18 @@ from pathlib import Path
 import psutil
 
 CELLS = (
-    "import numpy as np\nimport pandas as pd\nimport seaborn as sns\n"
-    "import statsmodels.formula.api as smf\nfrom linearmodels import PanelOLS",
-    "generator = np.random.default_rng(seed)\n"
-    'index = pd.MultiIndex.from_product([range(200), range(8)], names=["factory", "year"])\n'
-    'panel = pd.DataFrame({"x": generator.normal(size=1600)}, index=index)\n'
-    'panel["y"] = 0.5 * panel["x"] + generator.normal(size=1600)',
-    'fit = PanelOLS.from_formula("y ~ x + EntityEffects + TimeEffects", panel)\n'
-    'result = fit.fit(cov_type="clustered", cluster_entity=True)\nresult.params.round(6)',
+    """import numpy as np
+import pandas as pd
+import seaborn as sns
+import statsmodels.formula.api as smf
+from linearmodels import PanelOLS""",
+    """generator = np.random.default_rng(seed)
+index = pd.MultiIndex.from_product([range(200), range(8)], names=["factory", "year"])
+panel = pd.DataFrame({"x": generator.normal(size=1600)}, index=index)
+panel["y"] = 0.5 * panel["x"] + generator.normal(size=1600)""",
+    """fit = PanelOLS.from_formula("y ~ x + EntityEffects + TimeEffects", panel)
+result = fit.fit(cov_type="clustered", cluster_entity=True)
+result.params.round(6)""",
     'smf.ols("y ~ x", panel.reset_index()).fit(cov_type="HC1").params.round(6)',
 )
 

@@ -37,6 +37,7 @@ FIXED = {
 # Arrow's allocator would start a thread of its own.
 _ONE_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 _READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "MPLCONFIG", "ARROW_", "HOME", "TZ")
+_HARMLESS = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
 
 
 class ForkedProcess:
@@ -85,7 +86,9 @@ class ForkedProcess:
                 text = self.connection.recv(4096)
             # Nothing means that the warm process itself died; its kernel may live on, but
             # nobody would tell when it ends.
-            told = json.loads(text) if text else {"exit": -signal.SIGKILL, "why": "warm"}
+            told: dict[str, Any] = (
+                json.loads(text) if text else {"exit": -signal.SIGKILL, "why": "warm"}
+            )
             self.returncode, self.why = told["exit"], told["why"]
             self.connection.close()
             if not text:
@@ -118,16 +121,15 @@ def fork_kernel(
     """
     if not is_possible():
         return None
+    hidden = ("JPY_PARENT_PID", "JPY_INTERRUPT_EVENT")
     request = {
         "arguments": arguments,
-        "environment": dict(environment),
+        "environment": {k: v for k, v in environment.items() if k not in hidden},
         "folder": folder,
         "mark": mark,
         "memory": limits.memory,
         "seconds": limits.seconds,
     }
-    for name in ("JPY_PARENT_PID", "JPY_INTERRUPT_EVENT"):
-        request["environment"].pop(name, None)
     try:
         connection = _connect(environment)
         return _ask(connection, request, mark)
@@ -171,18 +173,22 @@ def find_folder() -> Path:
 
 def _ask(connection: socket.socket, request: dict[str, Any], mark: str) -> ForkedProcess:
     text = json.dumps(request).encode() + b"\n"
-    sent = socket.send_fds(connection, [text], [1, 2])
-    connection.sendall(text[sent:])
-    answer = connection.recv(4096)
-    if not answer:
-        raise ConnectionError("the warm process hung up")
+    try:
+        sent = socket.send_fds(connection, [text], [1, 2])
+        connection.sendall(text[sent:])
+        answer = connection.recv(4096)
+        if not answer:
+            raise ConnectionError("the warm process hung up")
+    except OSError:
+        connection.close()
+        raise
     connection.settimeout(None)
     return ForkedProcess(connection, json.loads(answer)["process"], mark)
 
 
 def _connect(environment: Mapping[str, str]) -> socket.socket:
     """Connect to the warm process; start it where there is none. One starts, others wait."""
-    started = {k: v for k, v in environment.items() if k.startswith(_READ_AT_START)} | FIXED
+    started = {k: v for k, v in environment.items() if _matters(k)} | FIXED
     whose, what = _name_socket(started)
     path = find_folder() / f"{whose}-{what}.socket"
     connection = _try(path)
@@ -200,6 +206,11 @@ def _connect(environment: Mapping[str, str]) -> socket.socket:
     if connection is None:
         raise ConnectionError("the warm process ended as soon as it had started")
     return connection
+
+
+def _matters(name: str) -> bool:
+    """Tell whether Python or a package reads this variable once, when it starts."""
+    return name.startswith(_READ_AT_START) and name not in _HARMLESS
 
 
 def _try(path: Path) -> socket.socket | None:
@@ -256,7 +267,8 @@ def _name_socket(started: Mapping[str, str]) -> tuple[str, str]:
     package = Path(__file__).parents[2]
     whose = [os.path.abspath(sys.executable), sys.version, str(package), *sorted(started.items())]
     files = [path for path in sorted(package.rglob("*")) if path.suffix in {".py", ".po", ".json"}]
-    looked = [Path(folder) for folder in sys.path if Path(folder).is_dir()] + files
+    folders = [Path(name) for name in sys.path if name.endswith("-packages")]
+    looked = [folder for folder in folders if folder.is_dir()] + files
     found = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in looked]
     first, second = (hashlib.sha256(repr(part).encode()).hexdigest() for part in (whose, found))
     return first[:12], second[:12]

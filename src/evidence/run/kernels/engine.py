@@ -246,8 +246,10 @@ class _WholeFile(LocalHandler):
 
 
 def clean_environment(added: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that a kernel gets: a few of ours, those named in
-    ``EVIDENCE_KEEP`` (with commas between), and what is added."""
+    """Return the variables that a kernel gets.
+
+    A few of this process's own, those named in EVIDENCE_KEEP (commas between), those added.
+    """
     wanted = _KEPT | set(os.environ.get("EVIDENCE_KEEP", "").split(","))
     kept = {k: v for k, v in os.environ.items() if k in wanted or k.startswith(_KEPT_FAMILIES)}
     return {**kept, **added}

@@ -33,7 +33,7 @@ def become_kernel(request: dict[str, Any]) -> None:
     time.tzset()
     os.chdir(request["folder"])
     random.seed(SEED)
-    np.random.seed(SEED)  # noqa
+    np.random.seed(SEED)
     _run(request["arguments"])
 
 

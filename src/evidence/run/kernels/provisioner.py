@@ -8,12 +8,12 @@ are started as always.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
 import shutil
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from jupyter_client.provisioning import LocalProvisioner
@@ -40,6 +40,7 @@ class WarmProvisioner(LocalProvisioner):
         config=True
     )
     seconds = Float(float("inf"), help="Seconds that the kernel may live").tag(config=True)
+    process: Any = None
     mark = ""
     sockets = ""
     why = ""
@@ -62,7 +63,7 @@ class WarmProvisioner(LocalProvisioner):
             return await super().launch_kernel(cmd, **kwargs)
         self.process = forked
         self.pid = self.pgid = forked.pid
-        self.cwd = kwargs.get("cwd") or os.getcwd()
+        self.cwd = kwargs.get("cwd") or Path.cwd()
         return self.connection_info
 
     async def poll(self) -> int | None:
@@ -70,11 +71,15 @@ class WarmProvisioner(LocalProvisioner):
         code: int | None = await super().poll()
         if isinstance(self.process, ForkedProcess):
             self.why = self.process.why
-        elif self.process and code is None and sys.platform == "linux":
-            if measure_memory(list_processes(self.pid, self.mark)) > self.memory:
-                self.why = "memory"
-                end_processes(self.pid, self.mark)
+        elif code is None and self._holds_too_much():
+            self.why = "memory"
+            end_processes(self.pid, self.mark)
         return code
+
+    def _holds_too_much(self) -> bool:
+        if not self.process or sys.platform != "linux":
+            return False
+        return measure_memory(list_processes(self.pid, self.mark)) > int(self.memory)
 
     async def kill(self, restart: bool = False) -> None:
         """Kill the kernel and everything that it started."""
@@ -98,7 +103,7 @@ class WarmProvisioner(LocalProvisioner):
         return fork_kernel(
             cmd[cmd.index("ipykernel_launcher") + 1 :],
             kwargs["env"],
-            str(kwargs.get("cwd") or os.getcwd()),
+            str(kwargs.get("cwd") or Path.cwd()),
             self.mark,
             Limits(self.memory, self.seconds),
         )

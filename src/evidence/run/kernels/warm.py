@@ -122,7 +122,7 @@ class _Server:
         self.last_used = self.next_look = time.monotonic()
         self.awake, child_ended = socket.socketpair()
         self.child_ended = child_ended
-        child_ended.setblocking(False)
+        child_ended.settimeout(0)
         signal.set_wakeup_fd(child_ended.fileno())
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         self.selector.register(self.awake, selectors.EVENT_READ)
