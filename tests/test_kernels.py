@@ -21,6 +21,7 @@ from nbclient import NotebookClient
 from papermill.engines import papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
+import evidence
 from evidence.run.kernels import client, engine, hooks, provisioner
 from evidence.run.kernels.processes import list_processes
 from evidence.run.kernels.verdict import is_fatal, judge_notebook
@@ -106,6 +107,11 @@ def test_the_environment_is_clean_but_for_what_is_asked(
         environment={"ASKED": "a"},
     )
     assert printed == "[None, 'd', 'a']\n"
+
+
+def test_a_forked_kernel_imports_this_package_and_no_other(run: Runner) -> None:
+    (printed,) = run("import evidence; print(evidence.__file__)")
+    assert printed.strip() == evidence.__file__
 
 
 def test_two_kernels_at_once_know_nothing_of_each_other(runtime: Path) -> None:

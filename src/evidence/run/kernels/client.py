@@ -189,6 +189,9 @@ def _ask(connection: socket.socket, request: dict[str, Any], mark: str) -> Forke
 def _connect(environment: Mapping[str, str]) -> socket.socket:
     """Connect to the warm process; start it where there is none. One starts, others wait."""
     started = {k: v for k, v in environment.items() if _matters(k)} | FIXED
+    # The warm process starts elsewhere, where a path from here would lead nowhere.
+    places = started.get("PYTHONPATH", "").split(os.pathsep)
+    started["PYTHONPATH"] = os.pathsep.join(os.path.abspath(place) for place in places if place)
     whose, what = _name_socket(started)
     path = find_folder() / f"{whose}-{what}.socket"
     connection = _try(path)
