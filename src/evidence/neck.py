@@ -13,9 +13,6 @@ import functools
 import hashlib
 import io
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +24,8 @@ import pandas as pd
 from evidence.errors import NeckError
 from evidence.exhibits import CELL_COLUMNS, PATH_COLUMNS, Exhibit, part_measures, type_cells
 from evidence.exhibits import COLUMNS as EXHIBIT_COLUMNS
+from evidence.files import replace_file as replace_file
+from evidence.files import replace_folder as replace_folder
 from evidence.findings import Finding, as_entry, compare_cases
 from evidence.models import COLUMNS as ESTIMATE_COLUMNS
 from evidence.models import Fit, list_adopters
@@ -221,33 +220,6 @@ def check_schema(document: Any, schema: str, where: str) -> None:
             expected=error.message[:200],
             do=f"See schemas/{schema}.schema.json.",
         )
-
-
-def replace_folder(new: Path, target: Path) -> None:
-    """Put a finished folder in the place of an earlier one."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        os.replace(target, old)
-    os.replace(new, target)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def replace_file(path: Path, payload: bytes, *, mode: int = 0o644) -> None:
-    """Write a file beside its place, flush it to disk, rename it; ``mode`` says who may read."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(mode)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _replace_text(path: Path, text: str) -> None:

@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +19,17 @@ from evidence.errors import EvidenceError, RunError
 from evidence.neck import read_neck, replace_file, replace_folder
 from evidence.run.event import Event, Tell
 from evidence.run.inputs import sha256
+from evidence.run.kernels.output import name_failed
 from evidence.run.notebook import (
     SENTINEL,
     add_sentinel,
+    check_cells,
     check_complete,
     clean_record,
     list_sections,
     load_notebook,
 )
 from evidence.run.plan import Job
-
-_TIMEOUT_SECONDS = 1800
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +55,9 @@ def execute(job: Job, tell: Tell) -> Failure | None:
         add_sentinel(source, token)
         prepared = work / "prepared.ipynb"
         nbformat.write(source, prepared)
-        _run_papermill(prepared, record, job.parameters, _tell_cells(job, source, tell))
+        notebook = _run_papermill(job, prepared, record, _tell_cells(job, source, tell))
         prepared.unlink()
-        _finish(job, record, token, time.monotonic() - began)
+        _finish(job, notebook, record, token, time.monotonic() - began)
     except EvidenceError as error:
         return _fail(job, record, error)
     except Exception as error:
@@ -81,25 +80,26 @@ def _tell_cells(job: Job, notebook: Any, tell: Tell) -> Callable[..., None]:
     return begin
 
 
-def _run_papermill(
-    source: Path, record: Path, parameters: dict[str, Any], begin: Callable[..., None]
-) -> None:
+def _run_papermill(job: Job, source: Path, record: Path, begin: Callable[..., None]) -> Any:
     """Run papermill in this thread, closing the event loop that jupyter opens for it."""
     import papermill
     from jupyter_core.utils import ensure_event_loop
+    from papermill.engines import papermill_engines
 
-    with contextlib.closing(ensure_event_loop()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        papermill.execute_notebook(
+    from evidence.run.kernels import engine
+
+    papermill_engines.register("evidence", engine)
+    with contextlib.closing(ensure_event_loop()):
+        return papermill.execute_notebook(
             _escape(source),
             _escape(record),
-            parameters,
+            job.parameters,
+            engine_name="evidence",
             kernel_name="python3",
             language="python",
             progress_bar=False,
-            execution_timeout=_TIMEOUT_SECONDS,
             on_cell_start=begin,
-            extra_arguments=["--IPKernelApp.log_level=50"],
+            environment={"EVIDENCE_ROOT": str(job.study.root), "MPLBACKEND": "agg"},
         )
 
 
@@ -108,8 +108,8 @@ def _escape(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
-def _finish(job: Job, record: Path, token: str, seconds: float) -> None:
-    notebook = nbformat.read(record, as_version=4)
+def _finish(job: Job, notebook: Any, record: Path, token: str, seconds: float) -> None:
+    told = notebook.metadata.papermill.warnings
     cells = check_complete(notebook, token, record.name)
     identity = {"study": job.study.slug, "case": job.case.id, "notebook": job.notebook}
     clean_record(notebook, identity)
@@ -127,6 +127,7 @@ def _finish(job: Job, record: Path, token: str, seconds: float) -> None:
         "seconds": round(seconds, 3),
         "verdict": "complete",
         "cells": cells,
+        "warnings": told,
         "files": {
             path.relative_to(record.parent).as_posix(): sha256(path.read_bytes()) for path in files
         },
@@ -137,29 +138,28 @@ def _finish(job: Job, record: Path, token: str, seconds: float) -> None:
 
 def _explain(job: Job, record: Path, error: Exception) -> EvidenceError:
     where = f"{job.notebook}.ipynb ({job.case.id})"
-    if record.is_file():
+    with contextlib.suppress(OSError):
         try:
-            check_complete(nbformat.read(record, as_version=4), "", where)
+            check_cells(nbformat.read(name_failed(record), as_version=4), where)
         except RunError as found:
-            if "never ran" not in found.seen and "sentinel" not in found.expected:
-                return found
+            return found
     first = (str(error).strip() or "no message").splitlines()[0][:300]
     return RunError(
         where,
         seen=f"{type(error).__name__}: {first}",
         expected="a kernel that runs every cell",
-        do=f"Give it more memory, or split the study; the limit is {_TIMEOUT_SECONDS} s a cell.",
+        do="Give it more memory, or split the study.",
     )
 
 
 def _fail(job: Job, record: Path, error: EvidenceError) -> Failure:
-    if not record.is_file():
-        return Failure(job, error, None)
+    left = next((path for path in (name_failed(record), record) if path.is_file()), None)
     kept = job.study.internal / "failed" / f"{job.case.id}-{job.notebook}.ipynb"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(record, kept)
+    if left is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(left, kept)
     shutil.rmtree(record.parent, ignore_errors=True)
-    return Failure(job, error, kept)
+    return Failure(job, error, kept if left else None)
 
 
 def as_json(document: Any) -> bytes:

@@ -161,16 +161,38 @@ def check_parameters(values: Mapping[str, Any], defaults: Mapping[str, Any], whe
 def check_complete(notebook: Any, token: str, where: str) -> int:
     """Prove that a run came to its end; return the count of code cells.
 
-    Every code cell was counted by the kernel, none holds an error, and the sentinel
-    behind the last one printed its token. papermill's own status proves none of it.
+    Every cell is sound, and the sentinel behind the last one printed its token.
+    papermill's own status proves none of it.
 
     Raises
     ------
     RunError
         Naming the cell where the proof fails.
     """
+    check_cells(notebook, where)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    for cell in code:
+    printed = "".join(output.get("text", "") for output in code[-1].outputs)
+    if code[-1].id != SENTINEL or printed.strip() != token:
+        raise RunError(
+            where,
+            seen="no sign of life from the kernel after the last cell",
+            expected="the sentinel's token",
+            do="The kernel ended in the last cell: look for too little memory.",
+        )
+    return len(code) - 1
+
+
+def check_cells(notebook: Any, where: str) -> None:
+    """Check that every code cell was counted by the kernel, and none holds an error.
+
+    Raises
+    ------
+    RunError
+        Naming the first cell that did not run as it should.
+    """
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
         for output in cell.outputs:
             if output.output_type == "error":
                 raise RunError(
@@ -186,15 +208,6 @@ def check_complete(notebook: Any, token: str, where: str) -> int:
                 expected="every cell run",
                 do="The kernel ended before it: look for too little memory or an early exit.",
             )
-    printed = "".join(output.get("text", "") for output in code[-1].outputs)
-    if code[-1].id != SENTINEL or printed.strip() != token:
-        raise RunError(
-            where,
-            seen="no sign of life from the kernel after the last cell",
-            expected="the sentinel's token",
-            do="The kernel ended in the last cell: look for too little memory.",
-        )
-    return len(code) - 1
 
 
 def add_sentinel(notebook: Any, token: str) -> None:

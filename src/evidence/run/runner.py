@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -20,13 +19,6 @@ from evidence.study import Study
 
 if TYPE_CHECKING:
     from evidence.run.execute import Failure
-
-_ENVIRONMENT = {
-    "PYTHONHASHSEED": "0",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MPLBACKEND": "agg",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +60,7 @@ def run_study(
         unchanged = tuple(job for job in jobs if not job.why)
         for job in unchanged:
             tell(Event(job, "unchanged"))
-        failures = _execute_all(study, stale, workers, tell) if stale else ()
+        failures = _execute_all(stale, workers, tell) if stale else ()
         if not failures and not is_kept(study, jobs):
             _join(study, jobs, seed)
         if not failures:
@@ -78,11 +70,11 @@ def run_study(
     return Run(study, done, unchanged, failures)
 
 
-def _execute_all(study: Study, stale: list[Job], workers: int, tell: Tell) -> tuple[Failure, ...]:
+def _execute_all(stale: list[Job], workers: int, tell: Tell) -> tuple[Failure, ...]:
     from evidence.run.execute import execute
 
     failures = []
-    with _kernel_environment(study), ThreadPoolExecutor(max(1, workers)) as pool:
+    with ThreadPoolExecutor(max(1, workers)) as pool:
         futures = {pool.submit(execute, job, tell): job for job in stale}
         for future in as_completed(futures):
             failure = future.result()
@@ -128,17 +120,3 @@ def _lock(study: Study) -> Iterator[None]:
                 do="Wait until it has ended.",
             ) from error
         yield
-
-
-@contextlib.contextmanager
-def _kernel_environment(study: Study) -> Iterator[None]:
-    """Give kernels a fixed environment; it is restored afterwards."""
-    before = dict(os.environ)
-    os.environ.update(_ENVIRONMENT, EVIDENCE_ROOT=str(study.root))
-    for name in ("PYTHONDONTWRITEBYTECODE", "EVIDENCE_RELEASE_KEY"):
-        os.environ.pop(name, None)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
