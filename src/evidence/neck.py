@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -248,6 +248,23 @@ def replace_file(path: Path, payload: bytes, *, mode: int = 0o644) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def replace_files(
+    folder: Path, files: Mapping[str, bytes], stale: Iterable[str] = (), *, mode: int = 0o644
+) -> None:
+    """Write files into a folder, then take away what matches ``stale`` and is none of them.
+
+    Parameters
+    ----------
+    stale : iterable of str
+        Patterns of file names, as ``Path.glob`` reads them.
+    """
+    for name, payload in files.items():
+        replace_file(folder / name, payload, mode=mode)
+    for path in [path for pattern in stale for path in folder.glob(pattern)]:
+        if path.name not in files:
+            path.unlink(missing_ok=True)
 
 
 def _replace_text(path: Path, text: str) -> None:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import codecs
 import io
+import itertools
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pikepdf
 
+from evidence.brief.tongues import split_runs
 from evidence.errors import BriefError
 
 _BLOCKS = {"/P", "/H1", "/H2", "/H3", "/LBody", "/TH", "/TD", "/Caption"}
@@ -23,13 +25,17 @@ _BEGIN = {"BDC", "BMC"}
 _SILENT = "\u200b"
 
 
-def finish(payload: bytes, leaves: Sequence[str] | None = None) -> bytes:
+def finish(
+    payload: bytes, leaves: Sequence[str] | None = None, foreign: Mapping[str, str] | None = None
+) -> bytes:
     """Set row headers and, where ``leaves`` are given, the text of each block.
 
     Parameters
     ----------
     leaves : sequence of str, optional
         The text of every block in the order of the tag tree.
+    foreign : mapping, optional
+        Phrases in another language, each with that language: they keep pieces of their own.
 
     Raises
     ------
@@ -39,7 +45,7 @@ def finish(payload: bytes, leaves: Sequence[str] | None = None) -> bytes:
     with pikepdf.open(io.BytesIO(payload)) as pdf:
         _set_row_headers(pdf)
         if leaves is not None:
-            for page, texts in _place(pdf, leaves).items():
+            for page, texts in _place(pdf, leaves, foreign or {}).items():
                 _rewrite(pdf, pdf.pages[page], texts)
         return _save(pdf)
 
@@ -102,7 +108,9 @@ def _set_row_headers(pdf: pikepdf.Pdf) -> None:
             cells[0].A = pikepdf.Array([scope])
 
 
-def _place(pdf: pikepdf.Pdf, leaves: Sequence[str]) -> dict[int, dict[int, str]]:
+def _place(
+    pdf: pikepdf.Pdf, leaves: Sequence[str], foreign: Mapping[str, str]
+) -> dict[int, dict[int, str]]:
     """Find the pieces of every block: page → id of the piece → text that replaces it."""
     numbers = {page.obj.objgen: n for n, page in enumerate(pdf.pages)}
     blocks = [element for element in _walk(pdf.Root.StructTreeRoot) if str(element.S) in _BLOCKS]
@@ -115,20 +123,33 @@ def _place(pdf: pikepdf.Pdf, leaves: Sequence[str]) -> dict[int, dict[int, str]]
         )
     found: dict[int, dict[int, str]] = {n: {} for n in numbers.values()}
     for block, text in zip(blocks, leaves, strict=True):
-        for n, (page, piece) in enumerate(_pieces(block, block.get("/Pg"))):
-            found[numbers[page.objgen]][piece] = _SILENT if n else text
+        for page, piece, run in _share(text, list(_pieces(block, block.get("/Pg"))), foreign):
+            found[numbers[page.objgen]][piece] = run
     return found
 
 
-def _pieces(element: Any, page: Any) -> Iterator[tuple[Any, int]]:
-    """Yield page and id of the marked contents of an element and of its inline elements."""
+def _share(
+    text: str, pieces: Sequence[tuple[Any, int, str]], foreign: Mapping[str, str]
+) -> Iterator[tuple[Any, int, str]]:
+    """Share a block's text among its pieces: to the first, or to the first of each language."""
+    groups = [list(group) for _, group in itertools.groupby(pieces, key=lambda piece: piece[2])]
+    runs = [run for run, _ in split_runs(text, foreign)]
+    if len(runs) != len(groups):
+        groups, runs = [list(pieces)], [text]
+    for group, run in zip(groups, runs, strict=True):
+        for n, (page, piece, _) in enumerate(group):
+            yield page, piece, _SILENT if n else run
+
+
+def _pieces(element: Any, page: Any, language: str = "") -> Iterator[tuple[Any, int, str]]:
+    """Yield page, id and language of the marked contents of an element and its inline ones."""
     for kid in _kids(element):
         if isinstance(kid, int):
-            yield page, kid
+            yield page, kid, language
         elif "/MCID" in kid:
-            yield kid.get("/Pg", page), int(kid.MCID)
+            yield kid.get("/Pg", page), int(kid.MCID), language
         elif _is_element(kid) and str(kid.S) not in _BLOCKS:
-            yield from _pieces(kid, kid.get("/Pg", page))
+            yield from _pieces(kid, kid.get("/Pg", page), str(kid.get("/Lang", language)))
 
 
 def _rewrite(pdf: pikepdf.Pdf, page: pikepdf.Page, texts: Mapping[int, str]) -> None:
