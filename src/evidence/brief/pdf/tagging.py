@@ -23,6 +23,7 @@ from evidence.errors import BriefError
 _BLOCKS = {"/P", "/H1", "/H2", "/H3", "/LBody", "/TH", "/TD", "/Caption"}
 _BEGIN = {"BDC", "BMC"}
 _SILENT = "\u200b"
+_KEPT = {"/MCID", "/Lang"}
 
 
 def finish(
@@ -122,34 +123,47 @@ def _place(
             do="Report this: the template and brief/pdf/layout.py no longer agree.",
         )
     found: dict[int, dict[int, str]] = {n: {} for n in numbers.values()}
+    spoken = [_read_languages(page) if foreign else {} for page in pdf.pages]
     for block, text in zip(blocks, leaves, strict=True):
-        for page, piece, run in _share(text, list(_pieces(block, block.get("/Pg"))), foreign):
-            found[numbers[page.objgen]][piece] = run
+        pieces = [(numbers[page.objgen], n) for page, n in _pieces(block, block.get("/Pg"))]
+        for page, piece, run in _share(text, pieces, spoken, foreign):
+            found[page][piece] = run
     return found
 
 
 def _share(
-    text: str, pieces: Sequence[tuple[Any, int, str]], foreign: Mapping[str, str]
-) -> Iterator[tuple[Any, int, str]]:
+    text: str,
+    pieces: Sequence[tuple[int, int]],
+    spoken: Sequence[Mapping[int, str]],
+    foreign: Mapping[str, str],
+) -> Iterator[tuple[int, int, str]]:
     """Share a block's text among its pieces: to the first, or to the first of each language."""
-    groups = [list(group) for _, group in itertools.groupby(pieces, key=lambda piece: piece[2])]
+    changes = itertools.groupby(pieces, key=lambda place: spoken[place[0]].get(place[1], ""))
+    groups = [list(group) for _, group in changes]
     runs = [run for run, _ in split_runs(text, foreign)]
     if len(runs) != len(groups):
         groups, runs = [list(pieces)], [text]
     for group, run in zip(groups, runs, strict=True):
-        for n, (page, piece, _) in enumerate(group):
+        for n, (page, piece) in enumerate(group):
             yield page, piece, _SILENT if n else run
 
 
-def _pieces(element: Any, page: Any, language: str = "") -> Iterator[tuple[Any, int, str]]:
-    """Yield page, id and language of the marked contents of an element and its inline ones."""
+def _read_languages(page: pikepdf.Page) -> dict[int, str]:
+    """Read which pieces of a page are in another language than what they stand in."""
+    found = [_properties(one) for one in pikepdf.parse_content_stream(page)
+             if str(one.operator) == "BDC"]  # fmt: skip
+    return {int(told.MCID): str(told.Lang) for told in found if "/MCID" in told and "/Lang" in told}
+
+
+def _pieces(element: Any, page: Any) -> Iterator[tuple[Any, int]]:
+    """Yield page and id of the marked contents of an element and of its inline elements."""
     for kid in _kids(element):
         if isinstance(kid, int):
-            yield page, kid, language
+            yield page, kid
         elif "/MCID" in kid:
-            yield kid.get("/Pg", page), int(kid.MCID), language
+            yield kid.get("/Pg", page), int(kid.MCID)
         elif _is_element(kid) and str(kid.S) not in _BLOCKS:
-            yield from _pieces(kid, kid.get("/Pg", page), str(kid.get("/Lang", language)))
+            yield from _pieces(kid, kid.get("/Pg", page))
 
 
 def _rewrite(pdf: pikepdf.Pdf, page: pikepdf.Page, texts: Mapping[int, str]) -> None:
@@ -163,7 +177,7 @@ def _rewrite(pdf: pikepdf.Pdf, page: pikepdf.Page, texts: Mapping[int, str]) -> 
             inside = "block" in stack
             if piece in texts:
                 stack.append("block")
-                kept.append(_replace(piece, texts[piece]))
+                kept.append(_replace(instruction, texts[piece]))
                 continue
             drop = inside and operator == "BDC" and "/ActualText" in _properties(instruction)
             stack.append("dropped" if drop else "kept")
@@ -186,8 +200,9 @@ def _properties(instruction: Any) -> Any:
     return operands[1] if named else {}
 
 
-def _replace(piece: int, text: str) -> pikepdf.ContentStreamInstruction:
+def _replace(instruction: Any, text: str) -> pikepdf.ContentStreamInstruction:
     coded = codecs.BOM_UTF16_BE + text.encode("utf-16-be")
-    properties = pikepdf.Dictionary(MCID=piece, ActualText=pikepdf.String(coded))
+    kept = {key: value for key, value in _properties(instruction).items() if key in _KEPT}
+    properties = pikepdf.Dictionary({**kept, "/ActualText": pikepdf.String(coded)})
     operands = [pikepdf.Name.Span, properties]
     return pikepdf.ContentStreamInstruction(operands, pikepdf.Operator("BDC"))
