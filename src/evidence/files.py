@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -33,3 +34,20 @@ def replace_file(path: Path, payload: bytes, *, mode: int = 0o644) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def replace_files(
+    folder: Path, files: Mapping[str, bytes], stale: Iterable[str] = (), *, mode: int = 0o644
+) -> None:
+    """Write files into a folder, then take away what matches ``stale`` and is none of them.
+
+    Parameters
+    ----------
+    stale : iterable of str
+        Patterns of file names, as ``Path.glob`` reads them.
+    """
+    for name, payload in files.items():
+        replace_file(folder / name, payload, mode=mode)
+    for path in [path for pattern in stale for path in folder.glob(pattern)]:
+        if path.name not in files:
+            path.unlink(missing_ok=True)

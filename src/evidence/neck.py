@@ -25,6 +25,7 @@ from evidence.errors import NeckError
 from evidence.exhibits import CELL_COLUMNS, PATH_COLUMNS, Exhibit, part_measures, type_cells
 from evidence.exhibits import COLUMNS as EXHIBIT_COLUMNS
 from evidence.files import replace_file as replace_file
+from evidence.files import replace_files as replace_files
 from evidence.files import replace_folder as replace_folder
 from evidence.findings import Finding, as_entry, compare_cases
 from evidence.models import COLUMNS as ESTIMATE_COLUMNS

@@ -27,7 +27,7 @@ _ORDER = {
         "messages", "background", "evidence", "certainty", "how", "limits", "plan", "advice",
     ),
 }  # fmt: skip
-_AT_THE_END = ("replies", "source", "trail", "imprint")
+AT_THE_END = ("replies", "source", "trail", "imprint")
 _WHOLE = {"government", "technical"}
 """Readers who get every table and everybody's advice; the others get the figures with
 their numbers, and their own."""
@@ -35,7 +35,7 @@ their numbers, and their own."""
 
 def arrange(sections: dict[str, dict[str, Any]], audience: str) -> list[dict[str, Any]]:
     """Choose and order the sections for a reader; empty ones are left out."""
-    order = (*_ORDER[audience], *_AT_THE_END)
+    order = (*_ORDER[audience], *AT_THE_END)
     chosen = [sections[name] for name in order if name in sections]
     return [part for part in chosen if part["blocks"]]
 

@@ -3,7 +3,8 @@
 A section is ``id, title, blocks``. A block is a mapping with its ``kind``:
 
 - ``text``: ``text, tone`` ("", note, warning, or heading: the name of what follows)
-- ``list``: ``items``, each ``text``, ``notes`` (small print), ``rests`` (ids of findings)
+- ``list``: ``items``, each ``text``, ``notes`` (small print), ``rests`` (ids of findings),
+  a key message also ``claim``
 - ``figure``: ``name, title, subtitle, alt, wide, narrow`` (SVG as data addresses), ``source``,
   ``table`` (``head, body``: the numbers of the figure)
 - ``table``: ``name, caption, head, body, note``; a cell of ``body`` is ``text, direction``
@@ -82,6 +83,12 @@ def as_rows(
         for n, row in enumerate(body)
     ]
     return {"head": head, "body": rows}
+
+
+def list_items(model: Mapping[str, Any], name: str) -> list[Block]:
+    """List the items of a section's lists."""
+    found = blocks_of(model, name)
+    return [entry for block in found if block["kind"] == "list" for entry in block["items"]]
 
 
 def list_texts(model: Mapping[str, Any], name: str) -> list[str]:

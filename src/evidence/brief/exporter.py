@@ -20,6 +20,8 @@ from evidence.brief.front_matter import add_citation
 from evidence.brief.imprint import DRAFT, Imprint, word_imprint, word_withdrawal
 from evidence.brief.model import compose
 from evidence.brief.pdf import typeset
+from evidence.brief.replies import add_replies
+from evidence.brief.tongues import add_foreign, split_runs
 from evidence.brief.versions import NO_LINKS
 from evidence.brief.word import write_word
 from evidence.disclosure import Cleared, Edition, clear, scan_bytes
@@ -59,6 +61,7 @@ class BriefExporter(TemplateExporter):
     def _create_environment(self) -> Any:
         environment = super()._create_environment()
         environment.autoescape = True
+        environment.filters["runs"] = split_runs
         return environment
 
     def from_notebook_node(
@@ -126,6 +129,7 @@ class BriefExporter(TemplateExporter):
             "sections": [],
             "topics": {"countries": [], "sectors": [], "sdg": []},
             "code": {},
+            "foreign": {},
             **NO_LINKS,
             "grade": "",
             "words": words,
@@ -141,62 +145,55 @@ class BriefExporter(TemplateExporter):
         return page, made
 
 
-class BriefPdfExporter(Exporter):
+class _FileExporter(Exporter):
+    """What the exporters of files share: a run's brief, cleared, written, scanned, a draft."""
+
+    language = Unicode(help="Language of the brief; empty is the study's first.").tag(config=True)
+    audience = Unicode(help="Reader of the brief; empty is the study's first.").tag(config=True)
+    ending = ""
+
+    @default("file_extension")
+    def _file_extension_default(self) -> str:
+        return self.ending
+
+    def from_notebook_node(
+        self, nb: Any, resources: Any = None, **kw: Any
+    ) -> tuple[bytes, dict[str, Any]]:
+        """Clear the notebook's neck and write the file.
+
+        Raises
+        ------
+        BriefError
+            Where the notebook is no record of a run, a text cannot be set, or what writes the
+            format is not installed.
+        RunError
+            Where an input or the result has changed since.
+        DisclosureError
+            Where the gate refuses.
+        """
+        given = resources or {}
+        cleared = _clear_notebook(nb, Path(given.get("metadata", {}).get("path") or "."))
+        language = self.language or cleared.study.brief.languages[0]
+        model = word_model(cleared, language, self.audience, DRAFT)
+        payload = _WRITERS[self.ending](cleared, model)
+        scan_bytes(payload, cleared, f"brief.{language}{self.ending}")
+        return payload, {**given, "brief": model, "output_extension": self.ending}
+
+
+class BriefPdfExporter(_FileExporter):
     """Export the brief of the run that a notebook belongs to as a PDF, a draft."""
 
     export_from_notebook = "Policy brief (PDF)"
     output_mimetype = "application/pdf"
-    language = Unicode(help="Language of the brief; empty is the study's first.").tag(config=True)
-    audience = Unicode(help="Reader of the brief; empty is the study's first.").tag(config=True)
-
-    @default("file_extension")
-    def _file_extension_default(self) -> str:
-        return ".pdf"
-
-    def from_notebook_node(
-        self, nb: Any, resources: Any = None, **kw: Any
-    ) -> tuple[bytes, dict[str, Any]]:
-        """Clear the notebook's neck and set the pages.
-
-        Raises
-        ------
-        BriefError
-            Where the notebook is no record of a run, or a text cannot be set.
-        RunError
-            Where an input or the result has changed since.
-        DisclosureError
-            Where the gate refuses.
-        """
-        return _export(self, nb, resources, lambda _, model: typeset(model))
+    ending = ".pdf"
 
 
-class BriefDocxExporter(Exporter):
+class BriefDocxExporter(_FileExporter):
     """Export the brief of the run that a notebook belongs to as a Word document, a draft."""
 
     export_from_notebook = "Policy brief (Word)"
     output_mimetype = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-    language = Unicode(help="Language of the brief; empty is the study's first.").tag(config=True)
-    audience = Unicode(help="Reader of the brief; empty is the study's first.").tag(config=True)
-
-    @default("file_extension")
-    def _file_extension_default(self) -> str:
-        return ".docx"
-
-    def from_notebook_node(
-        self, nb: Any, resources: Any = None, **kw: Any
-    ) -> tuple[bytes, dict[str, Any]]:
-        """Clear the notebook's neck and write the document.
-
-        Raises
-        ------
-        BriefError
-            Where the notebook is no record of a run, or the extra ``docx`` is not installed.
-        RunError
-            Where an input or the result has changed since.
-        DisclosureError
-            Where the gate refuses.
-        """
-        return _export(self, nb, resources, write_document)
+    ending = ".docx"
 
 
 def write_document(cleared: Cleared, model: dict[str, Any]) -> bytes:
@@ -204,23 +201,16 @@ def write_document(cleared: Cleared, model: dict[str, Any]) -> bytes:
     return write_word(model, draw_pictures(cleared, model))
 
 
-def _export(
-    exporter: Any, nb: Any, resources: Any, write: Callable[[Cleared, dict[str, Any]], bytes]
-) -> tuple[bytes, dict[str, Any]]:
-    """Clear a notebook's neck and write its brief as a file, scanned."""
-    ending, given = exporter.file_extension, resources or {}
-    cleared = _clear_notebook(nb, Path(given.get("metadata", {}).get("path") or "."))
-    language = exporter.language or cleared.study.brief.languages[0]
-    model = word_model(cleared, language, exporter.audience, DRAFT)
-    payload = write(cleared, model)
-    scan_bytes(payload, cleared, f"brief.{language}{ending}")
-    return payload, {**given, "brief": model, "output_extension": ending}
+_WRITERS: dict[str, Callable[[Cleared, dict[str, Any]], bytes]] = {
+    ".pdf": lambda _, model: typeset(model),
+    ".docx": write_document,
+}
 
 
 def word_model(cleared: Cleared, language: str, audience: str, imprint: Imprint) -> dict[str, Any]:
-    """Compose a brief and word its imprint: the model that every format sets."""
+    """Compose a brief, word its imprint, add the replies: the model that every format sets."""
     model = {**compose(cleared, language, audience), **word_imprint(imprint, language)}
-    return add_citation(model, cleared.study)
+    return add_foreign(add_replies(add_citation(model, cleared.study), cleared), cleared, imprint)
 
 
 def _clear_notebook(notebook: Any, folder: Path) -> Cleared:

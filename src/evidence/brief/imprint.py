@@ -26,7 +26,7 @@ def word_imprint(imprint: Imprint, language: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``state, edition, date`` for machines; ``imprint, replies, checked`` for readers.
+        ``state, edition, date, withdrawn`` for machines; ``imprint, replies, checked`` for readers.
     """
     edition = imprint.edition
     words = {"replies": say(language, "brief.replies")}
@@ -67,7 +67,8 @@ def word_withdrawal(edition: Edition, language: str) -> dict[str, Any]:
         "title": say(language, "brief.withdrawn_title"),
         "reason": say(language, f"brief.withdrawn_{edition.reason}"),
     }
-    return _shape("withdrawn", edition.number, edition.date, words, [], [])
+    shape = _shape("withdrawn", edition.number, edition.date, words, [], [])
+    return {**shape, "withdrawn": edition.withdrawn}
 
 
 def _shape(
@@ -78,6 +79,7 @@ def _shape(
         "state": state,
         "edition": number,
         "date": date,
+        "withdrawn": "",
         "imprint": words,
         "replies": replies,
         "checked": checked,

@@ -16,7 +16,7 @@ from evidence.brief.front_matter import tell_front_matter
 from evidence.brief.plan import tell_plan
 from evidence.brief.prose import Earned, judge, lint_page, lint_study
 from evidence.brief.sources import tell_source
-from evidence.brief.told import MOST_MESSAGES, entries_of, lead_finding
+from evidence.brief.told import MOST_MESSAGES, entries_of, lead_finding, say_entry
 from evidence.brief.trail import tell_trail
 from evidence.brief.versions import code_version
 from evidence.disclosure import Cleared, fingerprint
@@ -98,6 +98,7 @@ def _compose(cleared: Cleared, language: str, audience: str) -> dict[str, Any]:
         "topics": _topics(cleared),
         "sections": readers.arrange(sections, audience),
         "code": code_version(study, language, audience),
+        "foreign": {},
         "words": {key: say(language, f"brief.{key}") for key in _WORDS},
     }
 
@@ -153,13 +154,10 @@ def _bands(language: str, *, simulated: bool) -> list[str]:
 
 
 def _messages(cleared: Cleared, language: str) -> list[dict[str, Any]]:
-    told = []
-    for entry in entries_of(cleared)[:MOST_MESSAGES]:
-        said = word_finding(language, "sentence", entry, words_of(cleared.study, language, entry))
-        if not is_planned(cleared.study, entry["claim"]):
-            said = say(language, "brief.unplanned", text=said)
-        told.append(item(said, rests=[entry["id"]]))
-    return told
+    return [
+        {**item(say_entry(cleared, language, entry), rests=[entry["id"]]), "claim": entry["claim"]}
+        for entry in entries_of(cleared)[:MOST_MESSAGES]
+    ]
 
 
 def _kicker(cleared: Cleared, language: str, *, simulated: bool) -> str:

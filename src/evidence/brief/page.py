@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence.brief.annex import write_csv, write_latex, write_sheet
-from evidence.brief.blocks import list_texts
+from evidence.brief.blocks import list_items
 from evidence.brief.checks import check_text
 from evidence.brief.exporter import BriefExporter, word_model, write_document
 from evidence.brief.imprint import Imprint
@@ -34,7 +34,8 @@ from evidence.disclosure import (
     scan_bytes,
 )
 from evidence.errors import BriefError
-from evidence.neck import replace_file
+from evidence.language import is_reviewed
+from evidence.neck import replace_files
 from evidence.study import Study
 
 __all__ = [
@@ -49,10 +50,13 @@ __all__ = [
     "write_briefs",
 ]
 
-_CARD = ("slug", "language", "audience", "title", "question", "simulated", "messages", "grade",
-         "state", "edition", "date")  # fmt: skip
-_WRITTEN = (".html", ".json", ".pdf", ".docx", ".csv", ".xlsx", ".tex")
-_KINDS = ("brief", "technical", "slides", "tables")
+_CARD = ("slug", "language", "audience", "title", "question", "simulated", "grade",
+         "state", "edition", "date", "withdrawn")  # fmt: skip
+_WRITTEN = [
+    f"{kind}.*{ending}"
+    for kind in ("brief", "technical", "slides", "tables")
+    for ending in ("html", "json", "pdf", "docx", "csv", "xlsx", "tex")
+]
 
 
 def write_brief(cleared: Cleared, language: str, audience: str = "") -> Path:
@@ -72,7 +76,8 @@ def write_brief(cleared: Cleared, language: str, audience: str = "") -> Path:
         Nothing is written then; an earlier brief stays as it was.
     """
     study = cleared.study
-    _write(study, _render_latest(cleared, [(language, audience or study.brief.audiences[0])], 1))
+    version = (language, audience or study.brief.audiences[0])
+    replace_files(study.public, _render_latest(cleared, [version], 1))
     return study.public / f"{name_version(study, language, audience)}.html"
 
 
@@ -96,11 +101,7 @@ def write_briefs(cleared: Cleared, *, jobs: int = 1) -> list[Path]:
     """
     study = cleared.study
     versions = _versions(study)
-    files = _render_latest(cleared, versions, jobs)
-    _write(study, files)
-    for path in [p for kind in _KINDS for p in study.public.glob(f"{kind}.*")]:
-        if path.suffix in _WRITTEN and path.name not in files:
-            path.unlink()
+    replace_files(study.public, _render_latest(cleared, versions, jobs), _WRITTEN)
     return [study.public / f"{name_version(study, *version)}.html" for version in versions]
 
 
@@ -129,12 +130,12 @@ def render_page(
     )
     stem = name_version(cleared.study, language, audience)
     model = made["brief"]
-    files = _as_files(stem, page, model)
-    files[f"{stem}.pdf"] = typeset(model)
+    files = {f"{stem}.html": page.encode("utf-8"), f"{stem}.pdf": typeset(model)}
     if can_write_word():
         files[f"{stem}.docx"] = write_document(cleared, model)
     if stem == f"brief.{language}":
         files |= _render_once(cleared, language, imprint)
+    files |= _write_card(stem, model, files)
     for name, payload in files.items():
         if name != f"{stem}.html":
             scan_bytes(payload, cleared, name)
@@ -165,7 +166,9 @@ def render_notices(study: Study, edition: Edition) -> dict[str, bytes]:
     for language, audience in _versions(study):
         page, made = BriefExporter().from_withdrawal(study, edition, language)
         model = {**made["brief"], "audience": audience}
-        files |= _as_files(name_version(study, language, audience), page, model)
+        stem = name_version(study, language, audience)
+        notice = {f"{stem}.html": page.encode("utf-8")}
+        files |= notice | _write_card(stem, model, notice)
     return files
 
 
@@ -204,8 +207,10 @@ def _list_further(study: Study) -> list[str]:
     """List the files that the build writes beside pages and cards, to link only those."""
     stems = [name_version(study, *version) for version in _versions(study)]
     documents = [f"{stem}.docx" for stem in stems] if can_write_word() else []
-    stems += [f"technical.{language}" for language in study.brief.languages]
-    return [*(f"{stem}.pdf" for stem in stems), *documents, "tables.csv"]
+    languages = study.brief.languages
+    stems += [f"{kind}.{language}" for kind in ("technical", "slides") for language in languages]
+    sheets = [f"tables.{language}.xlsx" for language in languages]
+    return [*(f"{stem}.pdf" for stem in stems), *documents, *sheets, "tables.csv", "tables.tex"]
 
 
 def _versions(study: Study) -> list[tuple[str, str]]:
@@ -257,13 +262,21 @@ def _render_latest(
     return _render(cleared, versions, Imprint(None, replies), jobs)
 
 
-def _write(study: Study, files: Mapping[str, bytes]) -> None:
-    for name, payload in files.items():
-        replace_file(study.public / name, payload)
+def _write_card(stem: str, model: Mapping[str, Any], files: Iterable[str]) -> dict[str, bytes]:
+    """Write a version's card: what the portal tells of it, and the names of its files."""
+    items = list_items(model, "messages")
+    card = {key: model[key] for key in _CARD} | model["topics"]
+    card |= {
+        "messages": [item["text"] for item in items],
+        "claims": [item["claim"] for item in items],
+        "reviewed": is_reviewed(model["language"]),
+        "formats": {_name_format(name): name for name in files},
+    }
+    told = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
+    return {f"{stem}.json": told.encode("utf-8")}
 
 
-def _as_files(stem: str, page: str, model: Mapping[str, Any]) -> dict[str, bytes]:
-    told = {**model, "messages": list_texts(model, "messages")}
-    shown = {key: told[key] for key in _CARD} | model["topics"]
-    card = json.dumps(shown, indent=1, ensure_ascii=False) + "\n"
-    return {f"{stem}.html": page.encode("utf-8"), f"{stem}.json": card.encode("utf-8")}
+def _name_format(name: str) -> str:
+    """Name what a file is: by its ending, or by its kind where several end alike."""
+    kind = name.partition(".")[0]
+    return kind if kind in {"slides", "technical"} else Path(name).suffix.removeprefix(".")

@@ -6,7 +6,9 @@ import functools
 from typing import Any
 
 from evidence.disclosure import Cleared
-from evidence.exhibits import Exhibit, list_figures
+from evidence.exhibits import Exhibit, list_figures, words_of
+from evidence.language import say, word_finding
+from evidence.study import is_planned
 
 MOST_MESSAGES = 4
 
@@ -19,6 +21,14 @@ def entries_of(cleared: Cleared) -> list[dict[str, Any]]:
         comparisons = [e for e in group if e["kind"] == "comparison"]
         found += (comparisons or group)[:1]
     return found
+
+
+def say_entry(cleared: Cleared, language: str, entry: dict[str, Any]) -> str:
+    """Say an entry as a key message does: its sentence, marked where it was not planned."""
+    said = word_finding(language, "sentence", entry, words_of(cleared.study, language, entry))
+    if is_planned(cleared.study, entry["claim"]):
+        return said
+    return say(language, "brief.unplanned", text=said)
 
 
 def lead_finding(cleared: Cleared) -> dict[str, Any]:

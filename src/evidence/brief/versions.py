@@ -17,7 +17,13 @@ _QUIET = 4
 """Modules of white around a code (ISO/IEC 18004)."""
 
 _FORMATS = {"pdf": "PDF", "docx": "DOCX"}
-_BEHIND = {"technical": "technical.{language}.pdf", "tables": "tables.csv"}
+_BEHIND = {
+    "technical": "technical.{language}.pdf",
+    "slides": "slides.{language}.pdf",
+    "sheet": "tables.{language}.xlsx",
+    "tables": "tables.csv",
+    "latex": "tables.tex",
+}
 
 
 def name_version(study: Study, language: str, audience: str = "") -> str:

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from evidence.brief.fonts import embed_fonts, gather_text
 from evidence.disclosure import Cleared, scan_bytes
 from evidence.errors import BriefError, PanelError
-from evidence.neck import replace_file
+from evidence.neck import replace_files
 from evidence.panel import cluster_column
 from evidence.run import read_manifest
 from evidence.scorecards.group import benchmark, tell_uptake
@@ -66,12 +66,7 @@ def write_scorecards(cleared: Cleared, factories: Iterable[str] = ()) -> list[Pa
         for language in study.brief.languages
     }
     folder = _open_folder(study)
-    for name, page in pages.items():
-        replace_file(folder / name, page, mode=0o600)
-    if not wanted:
-        for path in folder.glob("*.html"):
-            if path.name not in pages:
-                path.unlink()
+    replace_files(folder, pages, [] if wanted else ["*.html"], mode=0o600)
     return [folder / name for name in pages]
 
 

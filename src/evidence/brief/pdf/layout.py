@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from evidence.brief.blocks import bullets, text
 from evidence.errors import BriefError
 
 Node = dict[str, Any]
@@ -20,8 +21,13 @@ _SHORT = 12
 _AT_THE_END = ("replies", "source", "trail", "imprint")
 
 
-def lay_out(model: Mapping[str, Any]) -> list[Node]:
+def lay_out(model: Mapping[str, Any], *, answered: bool = True) -> list[Node]:
     """Lay out a worded model: head, sections, replies, source, imprint.
+
+    Parameters
+    ----------
+    answered : bool, optional
+        Whether parties' replies to findings are printed; else a line says where they stand.
 
     Raises
     ------
@@ -29,6 +35,8 @@ def lay_out(model: Mapping[str, Any]) -> list[Node]:
         Where a block is of a kind that a PDF cannot set, or a picture is no SVG.
     """
     parts = [_cut(part, model["audience"]) for part in model["sections"]]
+    if not answered:
+        parts = [_unanswer(part, model["words"]["answered"]) for part in parts]
     parts = [part for part in parts if part["blocks"]]
     body = [part for part in parts if part["id"] not in _AT_THE_END]
     end = [part for part in parts if part["id"] in _AT_THE_END]
@@ -68,6 +76,12 @@ def _figure_slide(block: Mapping[str, Any]) -> list[Node]:
 def list_leaves(nodes: list[Node]) -> list[str]:
     """List the texts of paragraphs, headings, items and cells in the order of the tag tree."""
     return [text for node in nodes for text in _leaves(node)]
+
+
+def list_languages(nodes: list[Node]) -> set[str]:
+    """List the languages of quotations."""
+    own = {node["language"] for node in nodes if "language" in node}
+    return own.union(*(list_languages(node.get("children", [])) for node in nodes))
 
 
 def float_figures(nodes: list[Node], *, headed: bool) -> list[Node]:
@@ -152,6 +166,16 @@ def _cut(part: Mapping[str, Any], audience: str) -> Mapping[str, Any]:
         return part
     kept = [] if part["id"] == "trail" else part["blocks"]
     return {**part, "blocks": [block for block in kept if not block.get("further")]}
+
+
+def _unanswer(part: Mapping[str, Any], line: str) -> Mapping[str, Any]:
+    """Leave out replies to findings, and say below the key messages where they stand."""
+    if part["id"] == "replies":
+        return {**part, "blocks": []}
+    if part["id"] != "messages":
+        return part
+    items = [item for block in part["blocks"] for item in block.get("items", ())]
+    return {**part, "blocks": [bullets(items), text(line, "note")]}
 
 
 def _head(model: Mapping[str, Any]) -> list[Node]:
@@ -253,7 +277,7 @@ def _narrow(head: list[str], body: list[list[dict[str, str]]]) -> list[bool]:
 
 def _quote(block: Mapping[str, Any]) -> list[Node]:
     by = [_paragraph("note", block["by"])] if block["by"] else []
-    return [_paragraph("quote", block["text"], language=block["language"]), *by]
+    return [*by, _paragraph("quote", block["text"], language=block["language"])]
 
 
 def _trail(block: Mapping[str, Any]) -> list[Node]:

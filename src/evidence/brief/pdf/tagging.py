@@ -10,26 +10,33 @@ from __future__ import annotations
 
 import codecs
 import io
+import itertools
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pikepdf
 
+from evidence.brief.tongues import split_runs
 from evidence.errors import BriefError
 
 _BLOCKS = {"/P", "/H1", "/H2", "/H3", "/LBody", "/TH", "/TD", "/Caption"}
 _BEGIN = {"BDC", "BMC"}
 _SILENT = "\u200b"
+_KEPT = {"/MCID", "/Lang"}
 
 
-def finish(payload: bytes, leaves: Sequence[str] | None = None) -> bytes:
+def finish(
+    payload: bytes, leaves: Sequence[str] | None = None, foreign: Mapping[str, str] | None = None
+) -> bytes:
     """Set row headers and, where ``leaves`` are given, the text of each block.
 
     Parameters
     ----------
     leaves : sequence of str, optional
         The text of every block in the order of the tag tree.
+    foreign : mapping, optional
+        Phrases in another language, each with that language: they keep pieces of their own.
 
     Raises
     ------
@@ -39,7 +46,7 @@ def finish(payload: bytes, leaves: Sequence[str] | None = None) -> bytes:
     with pikepdf.open(io.BytesIO(payload)) as pdf:
         _set_row_headers(pdf)
         if leaves is not None:
-            for page, texts in _place(pdf, leaves).items():
+            for page, texts in _place(pdf, leaves, foreign or {}).items():
                 _rewrite(pdf, pdf.pages[page], texts)
         return _save(pdf)
 
@@ -102,7 +109,9 @@ def _set_row_headers(pdf: pikepdf.Pdf) -> None:
             cells[0].A = pikepdf.Array([scope])
 
 
-def _place(pdf: pikepdf.Pdf, leaves: Sequence[str]) -> dict[int, dict[int, str]]:
+def _place(
+    pdf: pikepdf.Pdf, leaves: Sequence[str], foreign: Mapping[str, str]
+) -> dict[int, dict[int, str]]:
     """Find the pieces of every block: page → id of the piece → text that replaces it."""
     numbers = {page.obj.objgen: n for n, page in enumerate(pdf.pages)}
     blocks = [element for element in _walk(pdf.Root.StructTreeRoot) if str(element.S) in _BLOCKS]
@@ -114,10 +123,36 @@ def _place(pdf: pikepdf.Pdf, leaves: Sequence[str]) -> dict[int, dict[int, str]]
             do="Report this: the template and brief/pdf/layout.py no longer agree.",
         )
     found: dict[int, dict[int, str]] = {n: {} for n in numbers.values()}
+    spoken = [_read_languages(page) if foreign else {} for page in pdf.pages]
     for block, text in zip(blocks, leaves, strict=True):
-        for n, (page, piece) in enumerate(_pieces(block, block.get("/Pg"))):
-            found[numbers[page.objgen]][piece] = _SILENT if n else text
+        pieces = [(numbers[page.objgen], n) for page, n in _pieces(block, block.get("/Pg"))]
+        for page, piece, run in _share(text, pieces, spoken, foreign):
+            found[page][piece] = run
     return found
+
+
+def _share(
+    text: str,
+    pieces: Sequence[tuple[int, int]],
+    spoken: Sequence[Mapping[int, str]],
+    foreign: Mapping[str, str],
+) -> Iterator[tuple[int, int, str]]:
+    """Share a block's text among its pieces: to the first, or to the first of each language."""
+    changes = itertools.groupby(pieces, key=lambda place: spoken[place[0]].get(place[1], ""))
+    groups = [list(group) for _, group in changes]
+    runs = [run for run, _ in split_runs(text, foreign)]
+    if len(runs) != len(groups):
+        groups, runs = [list(pieces)], [text]
+    for group, run in zip(groups, runs, strict=True):
+        for n, (page, piece) in enumerate(group):
+            yield page, piece, _SILENT if n else run
+
+
+def _read_languages(page: pikepdf.Page) -> dict[int, str]:
+    """Read which pieces of a page are in another language than what they stand in."""
+    found = [_properties(one) for one in pikepdf.parse_content_stream(page)
+             if str(one.operator) == "BDC"]  # fmt: skip
+    return {int(told.MCID): str(told.Lang) for told in found if "/MCID" in told and "/Lang" in told}
 
 
 def _pieces(element: Any, page: Any) -> Iterator[tuple[Any, int]]:
@@ -142,7 +177,7 @@ def _rewrite(pdf: pikepdf.Pdf, page: pikepdf.Page, texts: Mapping[int, str]) -> 
             inside = "block" in stack
             if piece in texts:
                 stack.append("block")
-                kept.append(_replace(piece, texts[piece]))
+                kept.append(_replace(instruction, texts[piece]))
                 continue
             drop = inside and operator == "BDC" and "/ActualText" in _properties(instruction)
             stack.append("dropped" if drop else "kept")
@@ -165,8 +200,9 @@ def _properties(instruction: Any) -> Any:
     return operands[1] if named else {}
 
 
-def _replace(piece: int, text: str) -> pikepdf.ContentStreamInstruction:
+def _replace(instruction: Any, text: str) -> pikepdf.ContentStreamInstruction:
     coded = codecs.BOM_UTF16_BE + text.encode("utf-16-be")
-    properties = pikepdf.Dictionary(MCID=piece, ActualText=pikepdf.String(coded))
+    kept = {key: value for key, value in _properties(instruction).items() if key in _KEPT}
+    properties = pikepdf.Dictionary({**kept, "/ActualText": pikepdf.String(coded)})
     operands = [pikepdf.Name.Span, properties]
     return pikepdf.ContentStreamInstruction(operands, pikepdf.Operator("BDC"))

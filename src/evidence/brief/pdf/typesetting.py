@@ -22,6 +22,7 @@ from evidence.brief.pdf.layout import (
     keep_order,
     lay_out,
     lay_out_slides,
+    list_languages,
     list_leaves,
     measure,
 )
@@ -58,17 +59,21 @@ def typeset(model: Mapping[str, Any]) -> bytes:
     A brief for an audience takes two pages where it can: letters and figures shrink within
     limits, the first size that fits and leaves no large gap is taken, and a figure that
     still does not fit where it stands moves behind the text that follows it. The technical
-    version takes six pages where it can. Where nothing fits, the fewest pages are taken.
+    version takes six pages where it can. Where nothing fits, parties' replies are left to the
+    web page, which a line says; where nothing fits then, the fewest pages are taken.
 
     Raises
     ------
     BriefError
         Where typst refuses or warns: a character without a font, a picture without a text.
     """
-    language, nodes = model["language"], lay_out(model)
-    data = {**_about(model), "nodes": nodes}
     most = _MOST_PAGES["technical" if model["audience"] == "technical" else "brief"]
-    return _finish(_fit(data, most), language, nodes)
+    for answered in (True, False):
+        nodes = lay_out(model, answered=answered)
+        pages, payload = _fit({**_about(model), "nodes": nodes}, most)
+        if pages <= most or "answered" not in model["words"]:
+            break
+    return _finish(payload, model, nodes)
 
 
 def typeset_slides(model: Mapping[str, Any]) -> bytes:
@@ -91,7 +96,7 @@ def typeset_slides(model: Mapping[str, Any]) -> bytes:
             break
         scales = [round(scale * (0.87 if len(own) > 1 else 1), 3)
                   for scale, own in zip(scales, pages, strict=True)]  # fmt: skip
-    return _finish(payload, language, [node for slide in slides for node in slide])
+    return _finish(payload, model, [node for slide in slides for node in slide])
 
 
 def _about(model: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,12 +106,13 @@ def _about(model: Mapping[str, Any]) -> dict[str, Any]:
         "date": _day(model),
         "mark": model["imprint"]["mark"] if model["state"] == "draft" else "",
         "foot": model["kicker"],
+        "foreign": model["foreign"],
     }
 
 
-def _fit(data: dict[str, Any], most: int) -> bytes:
-    """Set at the first size at which the pages are few enough and well filled."""
-    tried: list[tuple[int, bool, int, bytes]] = []
+def _fit(data: dict[str, Any], most: int) -> tuple[int, bytes]:
+    """Set at the first size at which the pages are few enough and well filled; count them."""
+    tried: list[tuple[int, bool, int, int, bytes]] = []
     own = data["nodes"]
     orders = [own, *(float_figures(own, headed=headed) for headed in (True, False))]
     sizes = _SIZES
@@ -119,9 +125,9 @@ def _fit(data: dict[str, Any], most: int) -> bytes:
             pages, gap = measure(marks)
             bad = gap > _GAP or not keep_order(nodes, marks)
             if pages <= most and not bad:
-                return payload
-            tried.append((max(pages - most, 0), bad, len(tried), payload))
-    return min(tried)[-1]
+                return pages, payload
+            tried.append((max(pages - most, 0), bad, len(tried), pages, payload))
+    return min(tried)[-2:]
 
 
 def _scale(language: str, size: float) -> dict[str, float]:
@@ -131,8 +137,10 @@ def _scale(language: str, size: float) -> dict[str, float]:
     return {"size": size, "small": round(size - 1.3, 2), "annex": _ANNEX, "leading": leading}
 
 
-def _finish(payload: bytes, language: str, nodes: list[Node]) -> bytes:
-    return finish(payload, list_leaves(nodes) if language in _REPLACED else None)
+def _finish(payload: bytes, model: Mapping[str, Any], nodes: list[Node]) -> bytes:
+    shown = {model["language"], *list_languages(nodes)}
+    leaves = list_leaves(nodes) if shown & _REPLACED else None
+    return finish(payload, leaves, model["foreign"])
 
 
 def _compile(template: str, data: Mapping[str, Any]) -> tuple[bytes, list[dict[str, Any]]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from evidence.brief.blocks import Block, Section
 from evidence.brief.plain import plain
+from evidence.brief.tongues import split_runs
 from evidence.errors import BriefError
 
 Node = dict[str, Any]
@@ -57,7 +58,30 @@ def lay_out(model: Model, pictures: Pictures) -> Node:
         *_bands(model),
         _line(model),
     ]
-    return {"pandoc-api-version": _VERSION, "meta": {}, "blocks": blocks}
+    told = _mark_foreign(blocks, model["foreign"]) if model["foreign"] else blocks
+    return {"pandoc-api-version": _VERSION, "meta": {}, "blocks": told}
+
+
+def _mark_foreign(node: Any, foreign: Mapping[str, str]) -> Any:
+    """Name the language of phrases in another one than the document's, wherever they stand."""
+    if isinstance(node, dict):
+        return {key: _mark_foreign(value, foreign) for key, value in node.items()}
+    if not isinstance(node, list):
+        return node
+    return [
+        marked
+        for child in node
+        for marked in (
+            _speak(child["c"], foreign)
+            if isinstance(child, dict) and child.get("t") == "Str"
+            else [_mark_foreign(child, foreign)]
+        )
+    ]
+
+
+def _speak(text: str, foreign: Mapping[str, str]) -> Iterator[Node]:
+    for run, language in split_runs(text, foreign):
+        yield _span(run, language) if language else _string(run)
 
 
 def _is_shown(part: Section, audience: str) -> bool:
@@ -122,10 +146,13 @@ def _section(part: Section, pictures: Pictures) -> Iterator[Node]:
 
 
 def _boxed(blocks: Iterable[Block]) -> Iterator[Node]:
-    """Set the key messages in their box."""
+    """Set the key messages in their box, replies to them below each."""
     for block in blocks:
-        boxed = block["kind"] == "list"
-        yield _items(block, "KeyBox") if boxed else _styled("KeyBox", block["text"])
+        if block["kind"] == "quote":
+            yield from _quote(block, {})
+        else:
+            boxed = block["kind"] == "list"
+            yield _items(block, "KeyBox") if boxed else _styled("KeyBox", block["text"])
 
 
 def _text(block: Block, _: Pictures) -> list[Node]:
@@ -180,7 +207,7 @@ def _table(block: Block, _: Pictures) -> list[Node]:
 
 
 def _quote(block: Block, _: Pictures) -> list[Node]:
-    return [_quotation(block["text"], block["language"]), _styled("Note", block["by"])]
+    return [_styled("Note", block["by"]), _quotation(block["text"], block["language"])]
 
 
 def _trail(block: Block, _: Pictures) -> list[Node]:
@@ -256,6 +283,10 @@ def _quotation(text: str, language: str) -> Node:
     lines = [_string(line) for line in text.splitlines() if line.strip()]
     broken = [node for line in lines for node in ({"t": "LineBreak"}, line)][1:]
     return _div("Quotation", _para([{"t": "Span", "c": [_named("", lang=language), broken]}]))
+
+
+def _span(text: str, language: str) -> Node:
+    return {"t": "Span", "c": [_named("", lang=language), [_string(text)]]}
 
 
 def _heading(level: int, text: str, name: str = "") -> Node:
