@@ -179,7 +179,7 @@ def test_a_failed_write_leaves_the_earlier_file(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("evidence.neck.os.fsync", fail)
+    monkeypatch.setattr("evidence.files.os.fsync", fail)
     with pytest.raises(OSError, match="No space left"):
         replace_file(target, b"half")
     assert target.read_bytes() == b"good"
