@@ -10,12 +10,11 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 from evidence.brief.exporter import BriefExporter, word_model
 from evidence.brief.imprint import DRAFT
+from evidence.brief.page import open_pool
 from evidence.brief.pdf import typeset
 from evidence.disclosure import Cleared, clear, scan_bytes
 from evidence.neck import read_neck
@@ -35,7 +34,7 @@ def render(cleared: Cleared, language: str) -> int:
 def fan_out(cleared: Cleared) -> float:
     languages = cleared.study.brief.languages
     start = time.perf_counter()
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+    with open_pool(2) as pool:
         list(pool.map(render, [cleared] * len(languages), languages))
     return time.perf_counter() - start
 
