@@ -12,8 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from evidence.brief.exporter import BriefExporter, word_model
-from evidence.brief.imprint import DRAFT
+from evidence.brief.exporter import BriefExporter
 from evidence.brief.page import open_pool
 from evidence.brief.pdf import typeset
 from evidence.disclosure import Cleared, clear, scan_bytes
@@ -25,8 +24,8 @@ ROUNDS = 3
 
 
 def render(cleared: Cleared, language: str) -> int:
-    page, _ = BriefExporter().from_cleared(cleared, language)
-    payload = typeset(word_model(cleared, language, "", DRAFT))
+    page, made = BriefExporter().from_cleared(cleared, language)
+    payload = typeset(made["brief"])
     scan_bytes(payload, cleared, f"brief.{language}.pdf")
     return len(page) + len(payload)
 

@@ -140,7 +140,7 @@ def read_numbers(text: str) -> dict[float, int]:
     shown |= {re.sub(r"[^\d.]", "", t) for t in _THOUSANDS.findall(plain) if len(t) > _FEW_DIGITS}
     shown |= {
         re.sub(r"[^\d,]", "", t).replace(",", ".")
-        for t in _COMMA.findall(plain)
+        for t in (_COMMA.findall(plain) if "," in plain else ())
         if len(t) > _FEW_DIGITS
     }
     counted = {t: _count_digits(t) for t in shown}
