@@ -61,6 +61,7 @@ ci-full: check test test-slow briefs
 bench: setup
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/streaming.py
+	$(BIN)/python benchmarks/briefs.py
 
 # Needs pyfixest, numba and wildboottest, which nothing else here needs: an environment of its own.
 bench-models: setup

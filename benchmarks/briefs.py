@@ -10,12 +10,10 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
-from evidence.brief.exporter import BriefExporter, word_model
-from evidence.brief.imprint import DRAFT
+from evidence.brief.exporter import BriefExporter
+from evidence.brief.page import open_pool
 from evidence.brief.pdf import typeset
 from evidence.disclosure import Cleared, clear, scan_bytes
 from evidence.neck import read_neck
@@ -26,8 +24,8 @@ ROUNDS = 3
 
 
 def render(cleared: Cleared, language: str) -> int:
-    page, _ = BriefExporter().from_cleared(cleared, language)
-    payload = typeset(word_model(cleared, language, "", DRAFT))
+    page, made = BriefExporter().from_cleared(cleared, language)
+    payload = typeset(made["brief"])
     scan_bytes(payload, cleared, f"brief.{language}.pdf")
     return len(page) + len(payload)
 
@@ -35,7 +33,7 @@ def render(cleared: Cleared, language: str) -> int:
 def fan_out(cleared: Cleared) -> float:
     languages = cleared.study.brief.languages
     start = time.perf_counter()
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+    with open_pool(2) as pool:
         list(pool.map(render, [cleared] * len(languages), languages))
     return time.perf_counter() - start
 

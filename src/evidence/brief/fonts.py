@@ -102,15 +102,6 @@ def embed_fonts(text: str, language: str) -> str:
     return _embed_fonts("".join(sorted(set(text))), language)
 
 
-def embed_font(text: str) -> str:
-    """Cut Noto Sans alone to a page's characters; return it as a data address.
-
-    Equal characters give equal bytes.
-    """
-    wanted = _close(text) & covered(LATIN)
-    return _as_address(_cut_kept(LATIN, 400, wanted | _codes(_LATIN_BASE), "woff2"))
-
-
 def typst_fonts(text: str, language: str) -> tuple[list[Path], list[str]]:
     """Find the folders and families with which Typst sets a text.
 

@@ -172,6 +172,17 @@ def render_notices(study: Study, edition: Edition) -> dict[str, bytes]:
     return files
 
 
+def open_pool(jobs: int) -> ProcessPoolExecutor:
+    """Open a pool of processes that have imported what renders, once for all of them.
+
+    They are forked from a server that has set no page: typst keeps threads, which a process
+    forked from this one would not get, and would wait for.
+    """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["__main__", __name__])
+    return ProcessPoolExecutor(jobs, context)
+
+
 def check_formats(study: Study, edition: Edition) -> None:
     """Check that every format of an edition can be written here.
 
@@ -228,8 +239,7 @@ def _render(
     tasks = ([cleared] * count, languages, own, [imprint] * count)
     if min(jobs, count) == 1:
         return _join([*map(_render_language, *tasks), _render_tables(cleared, imprint)])
-    # typst keeps threads, which a forked process does not get and would wait for.
-    with ProcessPoolExecutor(min(jobs, count), get_context("spawn")) as pool:
+    with open_pool(min(jobs, count)) as pool:
         parts = pool.map(_render_language, *tasks)
         return _join([_render_tables(cleared, imprint), *parts])
 

@@ -89,17 +89,16 @@ def _earned_by(finding: Mapping[str, Any]) -> Strength:
 
 def lint_study(study: Study, earned: Earned) -> tuple[Flaw, ...]:
     """List what the texts of a study and of its advice say without having earned it."""
+    claims = tuple(earned.claims.items())
     found: list[Flaw] = []
     for place, language, text in _texts(study):
-        found += list_flaws(
-            language, text, f"{study.path.name}: {place}", earned.prose, earned.claims
-        )
+        flaws = _unearned(language, text, earned.prose, claims)
+        found += _put(flaws, f"{study.path.name}: {place}")
     for advice in read_advice(study):
         own = earned.claims[advice.claim]
         for language in study.brief.languages:
-            text = advice.text.get(language, "")
-            place = f"{study.path.stem}.advice.toml: {advice.id}, text.{language}"
-            found += list_flaws(language, text, place, own, earned.claims)
+            flaws = _unearned(language, advice.text.get(language, ""), own, claims)
+            found += _put(flaws, f"{study.path.stem}.advice.toml: {advice.id}, text.{language}")
     return tuple(found)
 
 
@@ -162,15 +161,20 @@ def lint_page(
         if place.startswith(_PASSED_OVER):
             continue
         strength = own.get(place, earned.prose)
-        where = f"brief.{language}: {place}"
-        found += (replace(flaw, place=where) for flaw in _unearned(language, text, strength))
+        found += _put(_unearned(language, text, strength), f"brief.{language}: {place}")
     return tuple(found)
 
 
 @functools.lru_cache(maxsize=8192)
-def _unearned(language: str, text: str, strength: Strength) -> tuple[Flaw, ...]:
-    """List the unearned words of a text; readers of a language share most of theirs."""
-    return list_flaws(language, text, "", strength)
+def _unearned(
+    language: str, text: str, strength: Strength, claims: tuple[tuple[str, Strength], ...] = ()
+) -> tuple[Flaw, ...]:
+    """List the unearned words of a text; versions of a brief share most of theirs."""
+    return list_flaws(language, text, "", strength, dict(claims))
+
+
+def _put(flaws: tuple[Flaw, ...], place: str) -> Iterator[Flaw]:
+    return (replace(flaw, place=place) for flaw in flaws)
 
 
 def _notebook_of(study: Study, claim: Claim) -> str:

@@ -15,7 +15,7 @@ drawn as outlines, other alphabets' look-alikes, other codings (base32, ciphers)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from evidence.disclosure.gate import Cleared
@@ -48,11 +48,13 @@ def scan_bytes(payload: bytes, cleared: Cleared, name: str) -> None:
     read, drawn = dict[float, int](), dict[float, int]()
     for part in unpack(payload, name):
         _check_part(part, cleared, secrets)
-        for numbers in _numbers(part.prose):
-            read |= numbers
+        whole = part.texts if part.kind == "pdf" else part.texts[:1]
+        told = {text: read_numbers(text) for text in {*part.prose, *whole}}
+        for text in part.prose:
+            read |= told[text]
         if part.kind == "pdf" or part.texts[:1] != part.prose[:1]:
-            for numbers in _numbers(part.texts if part.kind == "pdf" else part.texts[:1]):
-                drawn |= numbers
+            for text in whole:
+                drawn |= told[text]
         arrays = read_array(part.payload) if part.coded else []
         if any(find_values(secrets, array) for array in arrays):
             raise _leak(part.place, f"exact values of a {_unit(cleared)}", _ROUND)
@@ -127,10 +129,6 @@ def _most_marks(cleared: Cleared, secrets: Secrets) -> float:
     """Allow half as many marks as units, or as the tables that were cleared can have."""
     rows = max((2 * len(exhibit.data) for exhibit in cleared.neck.exhibits), default=0)
     return max(_LEAST_MARKS, rows, secrets.least_units / 2)
-
-
-def _numbers(texts: tuple[str, ...]) -> Iterator[dict[float, int]]:
-    return (read_numbers(text) for text in texts)
 
 
 def _unit(cleared: Cleared) -> str:

@@ -51,9 +51,12 @@ _UNSPACED = re.compile(
 _FOLDED = {ord("đ"): "d", ord("ø"): "o", ord("ł"): "l", ord("ı"): "i"}
 _BARE = re.compile(r"(?<![\w.])\d{4,}(?!\w|\.\d)")
 _GROUPED = re.compile(r"(?<![\w.,])\+?\(?\d[\d\-_/ ().\u00a0\u2010-\u2015]{4,}\d(?![\w]|[.,]\d)")
-_NUMBER = re.compile(r"(?<![\d.])(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?")
-_THOUSANDS = re.compile(r"(?<![\w.,])\d{1,3}(?:[,'\u2019\u00a0\u202f ]\d{3})+(?:\.\d+)?(?![\d,])")
-_COMMA = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:[.\u00a0\u202f ]\d{3})+|\d+),\d+(?![\d.,])")
+# Each begins with a digit and looks behind it: the engine then leaps from digit to digit.
+_NUMBER = re.compile(r"[\d.](?<![\d.].)(?:(?<=\d)\d*\.?\d*|(?<=\.)\d+)(?:[eE][-+]?\d{1,3})?")
+_THOUSANDS = re.compile(
+    r"\d(?<![\w.,].)\d{0,2}(?:[,'\u2019\u00a0\u202f ]\d{3})+(?:\.\d+)?(?![\d,])"
+)
+_COMMA = re.compile(r"\d(?<![\w.,].)(?:\d{0,2}(?:[.\u00a0\u202f ]\d{3})+|\d*),\d+(?![\d.,])")
 _WHOLE = re.compile(r"\d+")
 
 

@@ -35,7 +35,6 @@ from evidence.exhibits.path import PATH_COLUMNS, lay_numbers
 from evidence.exhibits.presenting import present
 from evidence.exhibits.report import figure_report
 from evidence.exhibits.spoken import describe
-from evidence.exhibits.style import font_path
 from evidence.exhibits.tables import tabulate
 from evidence.exhibits.words import (
     entitle_cells,
@@ -67,7 +66,6 @@ __all__ = [
     "figure_report",
     "find_font",
     "fix_weight",
-    "font_path",
     "hash_font",
     "is_variable",
     "join_measures",

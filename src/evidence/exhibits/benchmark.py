@@ -20,7 +20,7 @@ from evidence.errors import ExhibitError
 from evidence.exhibits.cells import round_quantile
 from evidence.exhibits.labels import PLAIN, SMALL, measure, wrap
 from evidence.exhibits.noun import Exhibit
-from evidence.exhibits.style import BLUE, GREY, INCHES, INK, MUTED, Width
+from evidence.exhibits.style import BLUE, GREY, INCHES, INK, MUTED, Width, blank
 from evidence.exhibits.words import amount_of_cell
 from evidence.language import capitalise, format_number, say
 from evidence.panel import Panel, cluster_column
@@ -204,10 +204,10 @@ _TALL = 1.05
 
 def _draw_benchmark(exhibit: Exhibit, study: Study, language: str, width: Width) -> Figure:
     compared = list_compared(study, language, exhibit)
-    figure = Figure(figsize=(INCHES[width], 1.0))
+    figure = blank(width)
     narrow = width == "narrow"
     left = 0.06 if narrow else 2.3
-    labels = [wrap(figure, one.label, INCHES[width] - 0.1 if narrow else left - 0.2)
+    labels = [wrap(one.label, INCHES[width] - 0.1 if narrow else left - 0.2)
               for one in compared]  # fmt: skip
     tall = _TALL + (0.06 + 0.16 * max(text.count("\n") + 1 for text in labels) if narrow else 0)
     height = tall * len(compared)
@@ -233,7 +233,7 @@ def _draw_compared(figure: Figure, axes: Axes, one: Compared, language: str, acr
     values = [one.own, *(value for _, value, _ in one.marks)]
     own = capitalise(say(language, "figure.own", value=one.own_text))
     peers = [name_mark(language, *mark) for mark in one.marks]
-    half = max(measure(figure, text, weight="bold") for text in (own, *peers)) / 2 + 0.05
+    half = max(measure(text, weight="bold") for text in (own, *peers)) / 2 + 0.05
     span = (max(values) - min(values)) or abs(max(values)) or 1.0
     inch = span / max(across - 2 * half, 0.4)
     axes.set_xlim(min(values) - half * inch, max(values) + half * inch)
@@ -259,7 +259,7 @@ def _draw_marks(figure: Figure, axes: Axes, one: Compared, texts: list[str], inc
     order = sorted(range(len(texts)), key=lambda n: abs(one.marks[n][0] - 50.0))
     for n in order:
         value = one.marks[n][1]
-        half = (measure(figure, texts[n], size=SMALL) / 2 + 0.04) * inch
+        half = (measure(texts[n], size=SMALL) / 2 + 0.04) * inch
         level = 0
         while any(
             level == line and value - half < high and value + half > low

@@ -20,7 +20,7 @@ from evidence.exhibits.labels import (
     wrap,
 )
 from evidence.exhibits.noun import Exhibit
-from evidence.exhibits.style import BLUE, GRID, INCHES, INK, MUTED, Width
+from evidence.exhibits.style import BLUE, GRID, INCHES, INK, MUTED, Width, blank
 from evidence.exhibits.words import label_row
 from evidence.language import capitalise, format_number, name_unit, say, shown_decimals
 from evidence.study import Study
@@ -31,13 +31,13 @@ _MOST_LABEL = 2.6
 def _draw_coefficients(exhibit: Exhibit, study: Study, language: str, width: Width) -> Figure:
     rows = exhibit.rows
     narrow = width == "narrow"
-    figure = Figure(figsize=(INCHES[width], 1.0))
+    figure = blank(width)
     room = INCHES[width] - 0.1 if narrow else _MOST_LABEL
-    labels = [wrap(figure, label_row(study, language, exhibit, row), room) for row in rows]
+    labels = [wrap(label_row(study, language, exhibit, row), room) for row in rows]
     row_height = (0.44 if narrow else 0.34) + 0.15 * max(label.count("\n") for label in labels)
     told = [_say_value(language, row) for row in rows]
-    left = 0.04 if narrow else widest(figure, "\n".join(labels).split("\n")) + 0.16
-    right = INCHES[width] - widest(figure, told) - 0.16
+    left = 0.04 if narrow else widest("\n".join(labels).split("\n")) + 0.16
+    right = INCHES[width] - widest(told) - 0.16
     head, foot = 0.3, 0.46
     height = head + row_height * len(rows) + foot
     figure.set_size_inches(INCHES[width], height)
@@ -47,7 +47,7 @@ def _draw_coefficients(exhibit: Exhibit, study: Study, language: str, width: Wid
         (right - left) / INCHES[width],
         row_height * len(rows) / height,
     ))  # fmt: skip
-    axes.set_xlim(*_reach(exhibit.data, _words_reach(figure, language, right - left)))
+    axes.set_xlim(*_reach(exhibit.data, _words_reach(language, right - left)))
     axes.set_ylim(-0.5, len(rows) - 0.5)
     for n, (row, label, value) in enumerate(zip(rows, labels, told, strict=True)):
         place = len(rows) - 1 - n - (0.22 if narrow else 0)
@@ -77,10 +77,10 @@ def is_told(row: Mapping[str, Any]) -> bool:
     return row["direction"] in {"decrease", "increase"}
 
 
-def _words_reach(figure: Figure, language: str, across: float) -> float:
+def _words_reach(language: str, across: float) -> float:
     """Say which share of the axis the longer word of direction needs."""
     words = (say(language, "figure.lower"), say(language, "figure.higher"))
-    return (max(measure(figure, f"{word} \N{LEFTWARDS ARROW}") for word in words) + 0.1) / across
+    return (max(measure(f"{word} \N{LEFTWARDS ARROW}") for word in words) + 0.1) / across
 
 
 def _reach(data: pd.DataFrame, words: float) -> tuple[float, float]:

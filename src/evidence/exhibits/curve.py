@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from evidence.exhibits.labels import SMALL, choose_ticks, decimals_of_ticks, widest, wrap
 from evidence.exhibits.noun import Exhibit
-from evidence.exhibits.style import BLUE, GRID, INCHES, INK, MUTED, Width
+from evidence.exhibits.style import BLUE, GRID, INCHES, INK, MUTED, Width, blank
 from evidence.language import capitalise, format_number
 from evidence.models import Curve
 from evidence.study import Study, label_of
@@ -45,17 +45,15 @@ def figure_curve(curve: Curve, *, simulated: bool = False) -> Exhibit:
 def _draw_curve(exhibit: Exhibit, study: Study, language: str, width: Width) -> Figure:
     data, asked = exhibit.data, exhibit.specification
     rows = [*asked["blocks"], *asked["choices"]]
-    figure = Figure(figsize=(INCHES[width], 1.0))
-    labels = [
-        wrap(figure, _label(study, language, name), _MOST[width], size=SMALL) for name in rows
-    ]
+    figure = blank(width)
+    labels = [wrap(_label(study, language, name), _MOST[width], size=SMALL) for name in rows]
     below = (_STEP + 0.13 * max((text.count("\n") for text in labels), default=0)) * max(
         len(rows), 1
     )
     low, high = _reach(data)
     ticks = choose_ticks(low, high, 4)
     told = [format_number(language, tick, decimals=decimals_of_ticks(ticks)) for tick in ticks]
-    left = widest(figure, [*"\n".join(labels).split("\n"), *told], size=SMALL) + 0.14
+    left = widest([*"\n".join(labels).split("\n"), *told], size=SMALL) + 0.14
     height = _TALL + _GAP + below + 0.04
     figure.set_size_inches(INCHES[width], height)
     across = (INCHES[width] - left - 0.04) / INCHES[width]

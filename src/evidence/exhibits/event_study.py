@@ -19,7 +19,7 @@ from evidence.exhibits.labels import (
     widest,
 )
 from evidence.exhibits.noun import Exhibit
-from evidence.exhibits.style import BLUE, GRID, INCHES, INK, MUTED, Width
+from evidence.exhibits.style import BLUE, GRID, INCHES, INK, MUTED, Width, blank
 from evidence.exhibits.words import is_clear_of_zero
 from evidence.language import capitalise, format_number, name_unit, say, shown_decimals
 from evidence.study import Study, label_of
@@ -30,11 +30,11 @@ _TALL = {"wide": 2.3, "narrow": 2.1}
 def _draw_path(exhibit: Exhibit, study: Study, language: str, width: Width) -> Figure:
     rows = exhibit.rows
     reference = exhibit.specification["reference"]
-    figure = Figure(figsize=(INCHES[width], 1.0))
+    figure = blank(width)
     low, high = _reach(exhibit.data)
     ticks = choose_ticks(low, high, 4)
     told = [format_number(language, tick, decimals=decimals_of_ticks(ticks)) for tick in ticks]
-    left = widest(figure, told, size=SMALL) + 0.12
+    left = widest(told, size=SMALL) + 0.12
     head, foot = 0.42, 0.44
     height = head + _TALL[width] + foot
     figure.set_size_inches(INCHES[width], height)
@@ -53,9 +53,7 @@ def _draw_path(exhibit: Exhibit, study: Study, language: str, width: Width) -> F
         _draw_reference(axes, reference, exhibit.data, language)
     values = [_say_value(language, row) for row in rows]
     across = (INCHES[width] - left - 0.06) / (max(events) - min(events) + 1.2)
-    fits = (
-        max(measure(figure, value, size=SMALL, weight="bold") for value in values) < across - 0.03
-    )
+    fits = max(measure(value, size=SMALL, weight="bold") for value in values) < across - 0.03
     for n, (row, value) in enumerate(zip(rows, values, strict=True)):
         if fits or n == len(rows) - 1 or row["event"] == 0:
             _draw_value(axes, row, value)

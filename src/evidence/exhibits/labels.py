@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
+
+from evidence.exhibits.style import blank
 
 SMALL, PLAIN = 7.5, 8.5
 """Sizes of text in points: the least that is read in print, and that of labels."""
 
 
-def measure(figure: Figure, text: str, *, size: float = PLAIN, weight: str = "normal") -> float:
-    """Measure how wide a text is, in inches."""
-    drawn = figure.text(0, 0, text, fontsize=size, fontweight=weight)
-    width = float(drawn.get_window_extent().width / figure.dpi)
-    drawn.remove()
-    return width
+def measure(text: str, *, size: float = PLAIN, weight: str = "normal") -> float:
+    """Measure how wide a text is in the fonts of the style that is set, in inches."""
+    return _measure(text, size, weight, tuple(mpl.rcParams["font.family"]))
 
 
-def widest(figure: Figure, texts: Iterable[str], *, size: float = PLAIN) -> float:
+@functools.lru_cache(maxsize=8192)
+def _measure(text: str, size: float, weight: str, families: tuple[str, ...]) -> float:
+    """Measure a text; pictures of a language share most of theirs."""
+    figure = blank("wide")
+    drawn = figure.text(0, 0, text, fontsize=size, fontweight=weight, fontfamily=families)
+    return float(drawn.get_window_extent().width / figure.dpi)
+
+
+def widest(texts: Iterable[str], *, size: float = PLAIN) -> float:
     """Measure the widest of several texts, in inches, as bold as any of them may be."""
-    return max((measure(figure, text, size=size, weight="bold") for text in texts), default=0.0)
+    return max((measure(text, size=size, weight="bold") for text in texts), default=0.0)
 
 
-def wrap(
-    figure: Figure, text: str, inches: float, *, size: float = PLAIN, weight: str = "normal"
-) -> str:
+def wrap(text: str, inches: float, *, size: float = PLAIN, weight: str = "normal") -> str:
     """Break a text into lines that fit a width: at spaces, else between whole letters."""
     lines: list[str] = [""]
     for piece in _pieces(text):
         longer = lines[-1] + piece
-        if lines[-1] and measure(figure, longer.rstrip(), size=size, weight=weight) > inches:
+        if lines[-1] and measure(longer.rstrip(), size=size, weight=weight) > inches:
             lines.append(piece.lstrip())
         else:
             lines[-1] = longer

@@ -21,7 +21,7 @@ from evidence.exhibits.labels import (
 )
 from evidence.exhibits.noun import Exhibit
 from evidence.exhibits.series import Series, list_series
-from evidence.exhibits.style import BLUE, GREY, GRID, INCHES, INK, MUTED, Width
+from evidence.exhibits.style import BLUE, GREY, GRID, INCHES, INK, MUTED, Width, blank
 from evidence.language import format_number, say
 from evidence.study import Study
 
@@ -40,13 +40,13 @@ def sort_pairs(series: Sequence[Series]) -> list[Series]:
 def _draw_pairs(exhibit: Exhibit, study: Study, language: str, width: Width) -> Figure:
     series = sort_pairs(list_series(study, language, exhibit))
     narrow = width == "narrow"
-    figure = Figure(figsize=(INCHES[width], 1.0))
-    labels = [wrap(figure, one.label, INCHES[width] - 0.1 if narrow else _MOST_LABEL)
+    figure = blank(width)
+    labels = [wrap(one.label, INCHES[width] - 0.1 if narrow else _MOST_LABEL)
               for one in series]  # fmt: skip
-    left = 0.04 if narrow else _left(figure, labels)
+    left = 0.04 if narrow else _left(labels)
     lines = max(label.count("\n") for label in labels)
     row = _ROW[width] + 0.15 * lines
-    keys = _wrap_keys(figure, series[0], INCHES[width] - left)
+    keys = _wrap_keys(series[0], INCHES[width] - left)
     head, foot = 0.2 + 0.16 * sum(key.count("\n") + 1 for line in keys for key in line[:1]), 0.26
     height = head + row * len(series) + foot
     figure.set_size_inches(INCHES[width], height)
@@ -56,7 +56,7 @@ def _draw_pairs(exhibit: Exhibit, study: Study, language: str, width: Width) -> 
         (INCHES[width] - left - 0.04) / INCHES[width],
         row * len(series) / height,
     ))  # fmt: skip
-    _limit(axes, series, figure, INCHES[width] - left - 0.04)
+    _limit(axes, series, INCHES[width] - left - 0.04)
     axes.set_ylim(-0.5, len(series) - 0.5)
     places = list(range(len(series)))[::-1]
     for place, one, label in zip(places, series, labels, strict=True):
@@ -68,17 +68,17 @@ def _draw_pairs(exhibit: Exhibit, study: Study, language: str, width: Width) -> 
     return figure
 
 
-def _left(figure: Figure, labels: Sequence[str]) -> float:
-    return widest(figure, [line for label in labels for line in label.split("\n")]) + 0.16
+def _left(labels: Sequence[str]) -> float:
+    return widest([line for label in labels for line in label.split("\n")]) + 0.16
 
 
-def _limit(axes: Axes, series: Sequence[Series], figure: Figure, across: float) -> None:
+def _limit(axes: Axes, series: Sequence[Series], across: float) -> None:
     """Leave room at both ends for the values that stand outside the dots."""
     values = [v for one in series for v in one.values if not math.isnan(v)] or [0.0, 1.0]
     low, high = min(values), max(values)
     if 0 <= low <= _ZERO * high:
         low = 0.0
-    room = widest(figure, [text for one in series for text in one.texts]) + 0.16
+    room = widest([text for one in series for text in one.texts]) + 0.16
     inch = ((high - low) or 1.0) / max(across - 2 * room, 0.5)
     axes.set_xlim(low - room * inch, high + room * inch)
 
@@ -127,12 +127,12 @@ def _finish(axes: Axes, series: Sequence[Series], language: str, *, narrow: bool
     sns.despine(ax=axes, left=True, bottom=True)
 
 
-def _wrap_keys(figure: Figure, one: Series, room: float) -> list[list[str]]:
+def _wrap_keys(one: Series, room: float) -> list[list[str]]:
     """Lay out what the dots are: beside each other where that fits, else below each other."""
-    wide = sum(measure(figure, step, weight="bold") + 0.38 for step in one.steps)
+    wide = sum(measure(step, weight="bold") + 0.38 for step in one.steps)
     if wide < room:
         return [list(one.steps)]
-    return [[wrap(figure, step, room - 0.3, weight="bold")] for step in one.steps]
+    return [[wrap(step, room - 0.3, weight="bold")] for step in one.steps]
 
 
 def _draw_keys(figure: Figure, keys: list[list[str]], left: float) -> None:
@@ -152,7 +152,7 @@ def _draw_keys(figure: Figure, keys: list[list[str]], left: float) -> None:
                 (place + 0.1) / inches, 1 - top / height, key, color=color, va="top",
                 fontsize=PLAIN, fontweight=weight,
             )  # fmt: skip
-            place += 0.1 + measure(figure, key, weight=weight) + 0.28
+            place += 0.1 + measure(key, weight=weight) + 0.28
         top += 0.16 * (line[0].count("\n") + 1)
 
 

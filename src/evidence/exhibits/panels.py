@@ -22,7 +22,7 @@ from evidence.exhibits.labels import (
 )
 from evidence.exhibits.noun import Exhibit
 from evidence.exhibits.series import Series, list_series
-from evidence.exhibits.style import BLUE, GREY, GRID, INCHES, INK, MUTED, Width
+from evidence.exhibits.style import BLUE, GREY, GRID, INCHES, INK, MUTED, Width, blank
 from evidence.language import format_number, say
 from evidence.study import Study
 
@@ -37,18 +37,18 @@ def _draw_panels(exhibit: Exhibit, study: Study, language: str, width: Width) ->
     series = list_series(study, language, exhibit)
     columns = math.ceil(len(series) / math.ceil(len(series) / _COLUMNS[width]))
     rows = math.ceil(len(series) / columns)
-    figure = Figure(figsize=(INCHES[width], 1.0))
+    figure = blank(width)
     low, high, ticks = _reach([v for one in series for v in one.values if not math.isnan(v)])
     told = [format_number(language, tick, decimals=decimals_of_ticks(ticks)) for tick in ticks]
-    left = widest(figure, told, size=SMALL) + 0.08
+    left = widest(told, size=SMALL) + 0.08
     across = (INCHES[width] - left - _GAP * (columns - 1) - 0.02) / columns
-    titles = [wrap(figure, one.label, across, weight="bold") for one in series]
+    titles = [wrap(one.label, across, weight="bold") for one in series]
     head = 0.14 + 0.155 * max(title.count("\n") + 1 for title in titles)
     foot = 0.24
     tall = head + _HEIGHT[width] + foot
     height = tall * rows + 0.06 * (rows - 1)
     figure.set_size_inches(INCHES[width], height)
-    frame = _Frame(series, low, high, _margins(figure, series, across))
+    frame = _Frame(series, low, high, _margins(series, across))
     for n, (one, title) in enumerate(zip(series, titles, strict=True)):
         row, column = divmod(n, columns)
         bottom = height - (row + 1) * tall - 0.06 * row + foot
@@ -131,13 +131,13 @@ def _shown(one: Series) -> tuple[tuple[float, ...], tuple[float, ...]]:
     )
 
 
-def _margins(figure: Figure, series: Sequence[Series], across: float) -> tuple[float, float]:
+def _margins(series: Sequence[Series], across: float) -> tuple[float, float]:
     """Choose limits of the axis that leave room for the values at both ends."""
     first = min(place for one in series for place in one.places)
     last = max(place for one in series for place in one.places)
     told = [one for one in series if one.shown]
-    left = max((measure(figure, t.texts[t.shown[0]], weight="bold") for t in told), default=0.0)
-    right = max((measure(figure, t.texts[t.shown[-1]], weight="bold") for t in told), default=0.0)
+    left = max((measure(t.texts[t.shown[0]], weight="bold") for t in told), default=0.0)
+    right = max((measure(t.texts[t.shown[-1]], weight="bold") for t in told), default=0.0)
     left, right = left + 0.13, right + 0.13
     inch = ((last - first) or 1.0) / max(across - left - right, 0.3)
     return first - left * inch, last + right * inch

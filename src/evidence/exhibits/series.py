@@ -67,7 +67,9 @@ def list_series(study: Study, language: str, exhibit: Exhibit) -> list[Series]:
         asked = part.specification
         axis = find_axis(study, asked)
         others = [name for name in asked["by"] if name != axis]
-        for key, rows in part.data.groupby(["case", *others], sort=False):
+        data, told = part.data.reset_index(drop=True), part.rows
+        for key, group in data.groupby(["case", *others], sort=False):
+            rows = [told[n] for n in group.index]
             place = dict(zip(["case", *others], key, strict=True))
             labels = [name_case(study, language, place["case"])] if several else []
             if "members" in exhibit.specification:
@@ -100,7 +102,7 @@ _SIDES = {"0": "without", "1": "with"}
 
 
 def _lay_series(
-    study: Study, language: str, part: Exhibit, rows: pd.DataFrame, label: str
+    study: Study, language: str, part: Exhibit, rows: list[dict[str, Any]], label: str
 ) -> Series:
     asked, axis = part.specification, find_axis(study, part.specification)
     laid = [
@@ -110,7 +112,7 @@ def _lay_series(
             _value(asked, row),
             amount_of_cell(language, asked, row),
         )
-        for row in rows.to_dict("records")
+        for row in rows
     ]
     laid.sort(key=lambda item: item[0])
     if part.form == "pairs" and len(laid) > 2:

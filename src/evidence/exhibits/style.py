@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager
 
 from evidence.errors import ExhibitError
-from evidence.exhibits.fonts import FAMILIES, LATIN, WEIGHTS, find_font, fix_weight, list_families
+from evidence.exhibits.fonts import FAMILIES, WEIGHTS, fix_weight, list_families
 
 Width = Literal["wide", "narrow"]
 
@@ -23,17 +25,6 @@ SERIES = ("#12436D", "#28A197", "#801650", "#F46A25")
 
 INCHES = {"wide": 7.0, "narrow": 3.55}
 _MISSING = r"Glyph (\d+) .*missing from font"
-
-
-def font_path() -> Path:
-    """Find the file of Noto Sans (variable, weights 400 to 700) in its package.
-
-    Raises
-    ------
-    ExhibitError
-        Where the package is not installed.
-    """
-    return find_font(LATIN, 400)
 
 
 def style(language: str) -> dict[str, Any]:
@@ -57,6 +48,13 @@ def style(language: str) -> dict[str, Any]:
         # A label with two dollar signs is a label, not a formula.
         "text.parse_math": False,
     }
+
+
+def blank(width: Width) -> Figure:
+    """Open a figure of a width, on which texts can be measured; its height is set later."""
+    figure = Figure(figsize=(INCHES[width], 1.0))
+    FigureCanvasAgg(figure)
+    return figure
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from evidence.errors import ExhibitError
 from evidence.exhibits.coefficients import is_told
 from evidence.exhibits.labels import PLAIN, wrap
 from evidence.exhibits.noun import Exhibit
-from evidence.exhibits.style import BLUE, GRID, INCHES, INK, MUTED, Width
+from evidence.exhibits.style import BLUE, GRID, INCHES, INK, MUTED, Width, blank
 from evidence.exhibits.words import amount_of_cell
 from evidence.language import capitalise, format_number, join, shown_decimals
 from evidence.packs import load_country
@@ -162,11 +162,9 @@ def _draw_map(exhibit: Exhibit, study: Study, language: str, width: Width) -> Fi
     spots = arrange({iso3: load_country(study.root, iso3).place for iso3 in ordered}, _MOST[width])
     columns = 1 + max(column for column, _ in spots.values())
     rows = 1 + max(row for _, row in spots.values())
-    figure = Figure(figsize=(INCHES[width], 1.0))
+    figure = blank(width)
     across = min((INCHES[width] - _GAP * (columns - 1)) / columns, INCHES[width] / 2)
-    titles = {
-        iso3: wrap(figure, name, across - 0.16, weight="bold") for iso3, name in named.items()
-    }
+    titles = {iso3: wrap(name, across - 0.16, weight="bold") for iso3, name in named.items()}
     lines = max(len(held) for held in tiles.values())
     high = 0.34 + 0.15 * max(title.count("\n") for title in titles.values()) + _LINE * lines
     height = high * rows + _GAP * (rows - 1)
