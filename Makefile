@@ -70,6 +70,11 @@ bench-models: setup
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	PYTHONPATH=src .venv-bench/bin/python benchmarks/models.py
 
+# Writes the replication kits and holds them to their profile, without the network.
+crates: setup .venv-crate/.installed
+	$(BIN)/evidence kit $(STUDIES)
+	.venv-crate/bin/python tests/crate/validate.py reports/internal/*/kit-*.zip
+
 # The validator needs another rich than import-linter: an environment of its own.
 .venv-crate/.installed: tests/crate/requirements.lock
 	$(PYTHON) -m venv .venv-crate

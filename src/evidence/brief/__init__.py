@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evidence.brief.edition import Published, Reason, publish, withdraw
-from evidence.brief.page import check_text, hash_signed, write_brief, write_briefs
+from evidence.brief.page import check_text, hash_signed, render_latest, write_brief, write_briefs
 from evidence.brief.plan import list_due, tell_plan
 from evidence.brief.prose import lint_notebooks
 from evidence.brief.replies import tell_replies, word_reply
@@ -18,6 +18,7 @@ __all__ = [
     "lint_notebooks",
     "list_due",
     "publish",
+    "render_latest",
     "tell_plan",
     "tell_replies",
     "withdraw",

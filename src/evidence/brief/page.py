@@ -44,6 +44,7 @@ __all__ = [
     "hash_signed",
     "name_version",
     "render_all",
+    "render_latest",
     "render_notices",
     "render_page",
     "write_brief",
@@ -101,7 +102,7 @@ def write_briefs(cleared: Cleared, *, jobs: int = 1) -> list[Path]:
     """
     study = cleared.study
     versions = _versions(study)
-    replace_files(study.public, _render_latest(cleared, versions, jobs), _WRITTEN)
+    replace_files(study.public, render_latest(cleared, jobs=jobs), _WRITTEN)
     return [study.public / f"{name_version(study, *version)}.html" for version in versions]
 
 
@@ -113,6 +114,16 @@ def render_all(cleared: Cleared, imprint: Imprint, *, jobs: int = 1) -> dict[str
     DisclosureError, LanguageError, BriefError
     """
     return _render(cleared, _versions(cleared.study), imprint, jobs)
+
+
+def render_latest(cleared: Cleared, *, jobs: int = 1) -> dict[str, bytes]:
+    """Render what ``write_briefs`` writes, and write nothing: file name → bytes.
+
+    Raises
+    ------
+    DisclosureError, LanguageError, BriefError
+    """
+    return _render_latest(cleared, _versions(cleared.study), jobs)
 
 
 def render_page(

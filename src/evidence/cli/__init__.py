@@ -1,4 +1,4 @@
-"""The command line: check, lock, run, brief, publish, withdraw, diff, wording; fetch, archive, register.
+"""The command line: check, lock, run, brief, verify, kit, publish, withdraw, and others.
 
 A command imports its rooms when it is called: help and a run with nothing to do load none.
 """
@@ -9,6 +9,7 @@ import click
 
 from evidence.cli.comparing import diff, wording
 from evidence.cli.data import archive, fetch, register
+from evidence.cli.proving import kit, verify
 from evidence.cli.publishing import brief, publish_studies, scorecard, withdraw_study
 from evidence.cli.running import check, lock, run
 
@@ -24,6 +25,8 @@ for _command in (
     run,
     lock,
     brief,
+    verify,
+    kit,
     publish_studies,
     withdraw_study,
     scorecard,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from evidence.run.history import (
         MOST_KEPT,
         list_history,
+        list_papers,
         mark_published,
         name_run,
         read_manifest,
@@ -30,23 +31,37 @@ if TYPE_CHECKING:
     )
     from evidence.run.plan import Job, plan_runs
     from evidence.run.runner import Run, run_study
+    from evidence.run.verify import (
+        RECORDS,
+        Comparison,
+        compare_bytes,
+        find_records,
+        is_good,
+        is_same_place,
+        replay,
+    )
 
 _MODULE = {
     "event": ("Event", "Tell"),
     "execute": ("Failure",),
     "fresh": ("check_fresh", "find_fresh"),
-    "history": ("MOST_KEPT", "list_history", "mark_published", "name_run", "read_manifest"),
+    "history": ("MOST_KEPT", "list_history", "list_papers", "mark_published", "name_run",
+                "read_manifest"),
     "lock": ("NOT_THERE", "PACKS", "fingerprint_source", "lock_study"),
     "notebook": ("check_notebook", "check_parameters", "find_cells", "list_sections",
                  "load_notebook"),
     "plan": ("Job", "plan_runs"),
     "runner": ("Run", "run_study"),
+    "verify": ("RECORDS", "Comparison", "compare_bytes", "find_records", "is_good",
+               "is_same_place", "replay"),
 }  # fmt: skip
 
 __all__ = [
     "MOST_KEPT",
     "NOT_THERE",
     "PACKS",
+    "RECORDS",
+    "Comparison",
     "Event",
     "Failure",
     "Job",
@@ -55,10 +70,15 @@ __all__ = [
     "check_fresh",
     "check_notebook",
     "check_parameters",
+    "compare_bytes",
     "find_cells",
     "find_fresh",
+    "find_records",
     "fingerprint_source",
+    "is_good",
+    "is_same_place",
     "list_history",
+    "list_papers",
     "list_sections",
     "load_notebook",
     "lock_study",
@@ -66,6 +86,7 @@ __all__ = [
     "name_run",
     "plan_runs",
     "read_manifest",
+    "replay",
     "run_study",
 ]
 

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,7 @@ def _finish(job: Job, notebook: Any, record: Path, token: str, seconds: float) -
         "pieces": job.pieces,
         "why": job.why,
         "seconds": round(seconds, 3),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "verdict": "complete",
         "cells": cells,
         "warnings": told,

@@ -92,6 +92,17 @@ def mark_published(study: Study) -> None:
         replace_file(target / _MARK, b"")
 
 
+def list_papers(study: Study) -> list[Path]:
+    """List what says what a study does: its files, notebooks, records, packs; below the root."""
+    own = sorted(study.path.parent.glob(f"{study.slug}.*"))
+    files = [path.relative_to(study.root) for path in own if path.is_file()]
+    files += [Path("notebooks") / f"{notebook}.ipynb" for notebook in study.notebooks]
+    files += [Path("data/sources") / f"{source}.toml" for source in study.data.sources]
+    for folder in _PAPERS:
+        files += [p.relative_to(study.root) for p in sorted((study.root / folder).glob("*.toml"))]
+    return files
+
+
 def _is_kept(internal: Path, folder: Path) -> bool:
     kept = folder / "manifest.json"
     return kept.is_file() and kept.read_bytes() == (internal / "manifest.json").read_bytes()
@@ -109,13 +120,7 @@ def _copy_results(study: Study, manifest: dict[str, Any], work: Path) -> None:
 
 
 def _copy_papers(study: Study, work: Path) -> None:
-    own = sorted(study.path.parent.glob(f"{study.slug}.*"))
-    files = [path.relative_to(study.root) for path in own if path.is_file()]
-    files += [Path("notebooks") / f"{notebook}.ipynb" for notebook in study.notebooks]
-    files += [Path("data/sources") / f"{source}.toml" for source in study.data.sources]
-    for folder in _PAPERS:
-        files += [p.relative_to(study.root) for p in sorted((study.root / folder).glob("*.toml"))]
-    for file in files:
+    for file in list_papers(study):
         (work / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(study.root / file, work / file)
 

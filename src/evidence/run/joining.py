@@ -13,6 +13,7 @@ from evidence.neck import Neck, check_schema, join_necks, read_neck, replace_fil
 from evidence.run.execute import as_json
 from evidence.run.inputs import sha256
 from evidence.run.plan import Job, hash_data
+from evidence.run.processor import describe_processor
 from evidence.study import Study
 
 _SHOWN_VERSIONS = ("evidence", "linearmodels", "numpy", "pandas", "papermill", "statsmodels")
@@ -48,6 +49,7 @@ def join_results(study: Study, jobs: tuple[Job, ...], seed: int) -> None:
         "lock": jobs[0].parts["environment"],
         "versions": {name: importlib.metadata.version(name) for name in _SHOWN_VERSIONS}
         | {"python": platform.python_version()},
+        "processor": describe_processor(),
         "seed": seed,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "verdict": "complete",
