@@ -188,7 +188,7 @@ def test_a_convention_that_keeps_entities_seen_once_keeps_them(tmp_path: Path) -
 
 def test_variation_is_told_within_and_between(study: Study) -> None:
     table = list_variation(_panel(study, [*ROWS, ("c", 2000, math.nan, 1.0)]))
-    assert table.loc["y", ["rows", "entities", "never_change"]].tolist() == [4, 2, 0]
+    assert list(table.loc["y", ["rows", "entities", "never_change"]]) == [4, 2, 0]
     assert table.loc["y", "within"] == pytest.approx(math.sqrt((0.25 + 0.25 + 1 + 1) / 4))
     assert table.loc["y", "between"] == pytest.approx(2.5 / math.sqrt(2))
     assert table.loc["x", "never_change"] == 2
@@ -197,7 +197,7 @@ def test_variation_is_told_within_and_between(study: Study) -> None:
 def test_complete_rows_are_listed_by_period_for_each_specification(study: Study) -> None:
     panel = _panel(study, [*ROWS, ("c", 2000, math.nan, 1.0)])
     table = list_complete(panel, ("a", "c", "nobody"))
-    assert table.loc["within"].tolist() == ["2000, 2001", "none", "none"]
+    assert list(table.loc["within"]) == ["2000, 2001", "none", "none"]
 
 
 def test_a_jump_between_reports_is_listed_with_both_years(tmp_path: Path) -> None:
