@@ -19,7 +19,9 @@ from evidence.language import (
     format_interval,
     format_number,
     messages,
+    name_step,
     say,
+    tell_scale,
     word_finding,
 )
 from evidence.study import load_study
@@ -113,6 +115,7 @@ def sentences(language: str) -> dict[str, str]:
         "definition": {"asked": "250"},
     }  # fmt: skip
     told["sentence.within.decrease.questions"] = word_finding(language, "sentence", asked, words)
+    told |= _scored(language, words)
     level = format_number(language, 95, decimals=0)
     values = {
         **words,
@@ -130,6 +133,21 @@ def sentences(language: str) -> dict[str, str]:
     for name in ("alt.intro", "alt.told", "alt.untold", "alt.thin", "table.interval",
                  "table.note", "figure.subtitle", "brief.source_line", "cells.between"):  # fmt: skip
         told[name] = say(language, name, **values)
+    return told
+
+
+def _scored(language: str, words: dict[str, str]) -> dict[str, str]:
+    """Word differences of a score a percentage point, on scales of both directions."""
+    numbers = {"estimate": -0.0276, "conf_low": -0.0491, "conf_high": -0.0061, "unit": "score"}
+    told = {}
+    for direction, best, worst in (("decrease", 0, 10), ("unclear", 0, 10), ("increase", 7, 1)):
+        scale = tell_scale(language, best=best, worst=worst)
+        own = {**words, "step": name_step(language, "percent"), "scale": scale}
+        for wording in ("pooled", "within"):
+            entry = {**_shaped(wording, direction, "unit"), **numbers}
+            name = f"sentence.{wording}.{direction}.score"
+            told[name] = word_finding(language, "sentence", entry, own)
+    told["caution.ranking"] = say(language, "caution.ranking", **words)
     return told
 
 

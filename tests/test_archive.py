@@ -20,6 +20,7 @@ from evidence.sources import (
     Archived,
     archive_file,
     fingerprint,
+    list_unfetched,
     list_versions,
     load_record,
     read_snapshot,
@@ -518,3 +519,15 @@ def test_the_command_tells_errors_plainly(project: Path, monkeypatch: pytest.Mon
     code, text = _call(project, ["nothing.csv"], monkeypatch)
     assert code == 1
     assert text.startswith("error: nothing.csv: no such file; expected ")
+
+
+def test_a_source_is_unfetched_only_while_nothing_of_it_is_there(project: Path) -> None:
+    named = ("sample", "jobtraining", "value_chains", "better_work", "pwt", "ilostat_sdg_882")
+    assert list_unfetched(project, named) == ("pwt", "ilostat_sdg_882")
+    damaged = project / "data/raw/pwt/archive/pwt1001.xlsx/half.part"
+    damaged.parent.mkdir(parents=True)
+    assert list_unfetched(project, named) == ("pwt", "ilostat_sdg_882")
+    damaged.write_bytes(b"")
+    assert list_unfetched(project, named) == ("ilostat_sdg_882",)
+    with pytest.raises(SourceError):
+        read_snapshot(project, "pwt", seed=0, case={})

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 from click.testing import CliRunner
 
-from conftest import copy_project, execute_in_process
+from conftest import copy_project, execute_in_process, finish
 from evidence.brief import Reason
 from evidence.cli import main
 from evidence.cli.progress import follow
@@ -180,3 +180,33 @@ def test_a_failed_notebook_is_told_and_the_exit_code_says_so(fresh_project: Path
     assert "cell 'load-study': ZeroDivisionError: division by zero" in text
     assert "reports/internal/plants/failed/all-plants.ipynb" in text
     assert "plants: 0 run, 0 unchanged, 1 failed" in text
+
+
+def test_a_study_whose_data_nobody_fetched_is_told_and_is_no_failure(fresh_project: Path) -> None:
+    studies = [fresh_project / f"notebooks/studies/{name}.toml" for name in ("countries", "plants")]
+    line = "countries: not fetched: ilostat_sdg_882, ilostat_union_density, "
+    for command in ("run", "brief"):
+        code, text = _call(command, studies[0])
+        assert (code, text.splitlines()) == (0, [text.strip()])
+        assert text.startswith(line)
+        assert "; say: evidence fetch ilostat_sdg_882 ilostat_union_density " in text
+    assert not (fresh_project / "reports").exists()
+    finish(load_study(studies[1]))
+    code, text = _call("brief", *studies)
+    assert code == 0
+    assert line in text
+    assert "plants: reports/public/plants/brief.en.html" in text
+    page = (fresh_project / "reports/public/index.html").read_text("utf-8")
+    shown = page[page.index('<section class="unfetched"') :]
+    assert "Union density, collective agreements and labour rights" in shown
+    assert "ilostat_sdg_882, ilostat_union_density" in shown
+
+
+def test_a_damaged_source_is_an_error_and_not_unfetched(fresh_project: Path) -> None:
+    for source in load_study(fresh_project / "notebooks/studies/countries.toml").data.sources:
+        lost = fresh_project / "data/raw" / source / "note.txt"
+        lost.parent.mkdir(parents=True)
+        lost.write_text("lost", "utf-8")
+    code, text = _call("run", fresh_project / "notebooks/studies/countries.toml")
+    assert code == 1
+    assert "error: source 'ilostat_sdg_882'" in text

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from conftest import ROOT, copy_project, finish
+from evidence.brief import write_briefs
 from evidence.changes import Change, Kept, compare_runs, find_run, list_lines, write_change
+from evidence.disclosure import clear
+from evidence.errors import MeasureError
 from evidence.measures import score_measures
-from evidence.models import Fit, fit
-from evidence.panel import Panel, build_panel
-from evidence.sources import Snapshot, read_snapshot, read_sources
+from evidence.models import Fit, fit, list_bearing
+from evidence.neck import read_neck
+from evidence.panel import Panel, build_panel, list_complete, list_jumps, list_variation
+from evidence.run import run_study
+from evidence.sources import Snapshot, list_unfetched, read_snapshot, read_sources
 from evidence.sources.fetch import fetch_snapshot
-from evidence.study import load_study
+from evidence.study import Study, load_study
 
 MIRROR = ROOT.parent / "shared" / "data"
 SHARED = MIRROR / "ilo_country_panel_core"
@@ -180,7 +186,7 @@ schema_version = 1
 variables = [
     {{ name = "country", role = "entity", level = "country", unit = "code", noun.en = ["country", "countries"] }},
     {{ name = "year", role = "time", level = "country", unit = "year" }},
-    {{ name = "sdg882_noncompliance", role = "outcome", level = "country", unit = "score", label.en = "non-compliance" }},
+    {{ name = "sdg882_noncompliance", role = "outcome", level = "country", unit = "score", scale = {{ best = 0, worst = 10 }}, label.en = "non-compliance" }},
     {{ name = "union_density", role = "exposure", level = "country", unit = "percent", label.en = "union density" }},
 {controls}]
 [study]
@@ -299,7 +305,7 @@ schema_version = 1
 variables = [
     {{ name = "country", role = "entity", level = "country", unit = "code", noun.en = ["country", "countries"] }},
     {{ name = "year", role = "time", level = "country", unit = "year" }},
-    {{ name = "sdg_882", role = "outcome", level = "country", unit = "score", label.en = "non-compliance with labour rights" }},
+    {{ name = "sdg_882", role = "outcome", level = "country", unit = "score", scale = {{ best = 0, worst = 10 }}, label.en = "non-compliance with labour rights" }},
     {{ name = "{exposure}", role = "exposure", level = "country", unit = "percent", label.en = "a further percentage point of {noun}" }},
 ]
 [study]
@@ -383,3 +389,112 @@ def test_the_parts_of_two_vintages_add_up_and_hold_new_years(
         assert move.counts is not None
         assert move.counts.rows_entered
         assert move.counts.values_changed
+
+
+SHIPPED = (
+    "ilostat_sdg_882",
+    "ilostat_union_density",
+    "ilostat_bargaining_coverage",
+    "ilostat_output_growth",
+    "pwt",
+)
+"""Sources of the shipped study ``countries``."""
+
+PRINTED = {
+    "pooled": ("union_density", "-0.028", "0.011", 364, 102),
+    "within_all": ("union_density", "0.002", "0.014", 364, 102),
+    "within": ("union_density", "0.002", "0.012", 341, 79),
+    "coverage_pooled": ("bargaining_coverage", "-0.029", "0.006", 298, 81),
+    "output_pooled": ("log_output_per_worker_chained", "-0.175", "0.167", 1318, 166),
+}
+"""Estimate, error, rows, countries. The first two, and the rows of the others: the table "What
+estimates look like on it" and the complete cases of ../shared/reference/data.md, section 4. The
+errors of ``within`` are those of another convention, without the 23 countries seen once."""
+
+SENTENCE = (
+    "We cannot tell whether, within the same country, the score of non-compliance with labour "
+    "rights changes together with union density: the 95 per cent interval runs from "
+    "\N{MINUS SIGN}0.02 points to 0.03 points, and differences beyond it are unlikely. "
+    "The scale runs from 0 (best) to 10 (worst): lower is better."
+)
+CAUTION = "is not intended as a tool to compare compliance among ILO member States"
+
+
+@pytest.fixture(scope="module")
+def briefed(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Run the shipped study by papermill on what the mirror has, and write a brief of it."""
+    root = copy_project(tmp_path_factory.mktemp("briefed") / "p")
+    study = load_study(root / "notebooks/studies/countries.toml")
+    assert study.data.sources == SHIPPED
+    assert list_unfetched(root, SHIPPED) == SHIPPED
+    for source in SHIPPED:
+        fetch_snapshot(root, source, mirror=MIRROR)
+    assert list_unfetched(root, SHIPPED) == ()
+    assert not run_study(study).failures
+    write_briefs(clear(read_neck(study.internal), study))
+    return study
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_the_shipped_study_gives_the_printed_numbers(briefed: Study, name: str) -> None:
+    table = read_neck(briefed.internal).estimates
+    term, *printed = PRINTED[name]
+    (row,) = table[(table["specification"] == name) & (table["term"] == term)].to_dict("records")
+    told = [f"{row['estimate']:.3f}", f"{row['std_error']:.3f}", row["nobs"], row["n_entities"]]
+    assert told == printed
+    assert row["level"] == "country"
+
+
+def test_a_placebo_fails_within_countries_and_is_found_between_them(briefed: Study) -> None:
+    table = read_neck(briefed.internal).estimates
+    rows = table[table["term"] == "lead1_union_density"].set_index("specification")
+    assert set(rows["role"]) == {"placebo"}
+    inside, pooled = (rows.to_dict("index")[name] for name in ("next_within", "next_pooled"))
+    assert inside["conf_low"] < 0 < inside["conf_high"]
+    assert pooled["conf_high"] < 0
+
+
+def test_the_brief_says_that_nothing_is_told_within_countries(briefed: Study) -> None:
+    page = (briefed.public / "brief.en.html").read_text("utf-8").replace("\u00a0", " ")
+    assert SENTENCE in re.sub("[\u2060\u200b]", "", page)
+    exhibits = page.count("<figure>") + page.count("<table>") - page.count("</details>\n<details>")
+    quoted = page.count(f'<span lang="en">\u201c{CAUTION}\u201d</span>')
+    assert quoted == 2 <= exhibits
+    assert page.count("The scale runs from 0 (best) to 10 (worst): lower is better.") >= 6
+
+
+def test_who_bears_the_comparison_within_countries_is_the_reference_list(briefed: Study) -> None:
+    snapshots = read_sources(briefed, briefed.cases[0], 1)
+    panel = build_panel(briefed, score_measures(briefed, snapshots))
+    bearing = list_bearing(panel, "within")
+    eight = ["TUN", "PAN", "MLI", "FIN", "MNG", "SLV", "NPL", "MLT"]
+    assert bearing.index[:8].tolist() == eight
+    assert round(bearing["up_to_here"].iloc[7], 2) == 0.63
+    assert bearing["estimate"].abs().max() < 0.01
+    complete = list_complete(panel, ("BGD", "KHM", "JPN", "VNM")).loc["pooled"]
+    assert list(complete) == ["2018", "none", "2015, 2016, 2017, 2018, 2019", "2018"]
+    variation = list_variation(panel).round(2)
+    assert list(variation.loc[SCORE, ["within", "between", "never_change"]]) == [0.47, 2.23, 33]
+    jumps = [list_jumps(snapshots, name, least=20) for name in (DENSITY, COVERAGE)]
+    found = [(jumps[0].loc["VNM"], 13.96, 49.61), (jumps[1].loc["KHM"], 26.3, 1.3)]
+    for row, before, value in found:
+        assert (row["before"], row["value"]) == (before, value)
+
+
+def test_two_vintages_of_the_score_are_not_spliced(mirrored: Path) -> None:
+    """Under their own names they are two columns; under one name they are refused."""
+    root = mirrored
+    path = root / "notebooks/studies/spliced.toml"
+    study = (root / "notebooks/studies/countries.toml").read_text("utf-8")
+    study = study.replace('slug = "countries"', 'slug = "spliced"')
+    path.write_text(study.replace("sources = [", 'sources = [\n    "unsd_sdg_882",', 1), "utf-8")
+    record = root / "data/sources/unsd_sdg_882.toml"
+    before = record.read_text("utf-8")
+    record.write_text(before.replace("sdg882_unsd2020", SCORE), "utf-8")
+    try:
+        loaded = load_study(path)
+        with pytest.raises(MeasureError, match=f"'{SCORE}'"):
+            score_measures(loaded, read_sources(loaded, loaded.cases[0], 0))
+    finally:
+        record.write_text(before, "utf-8")
+        path.unlink()

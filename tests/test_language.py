@@ -21,9 +21,11 @@ from evidence.language import (
     format_amount,
     format_number,
     messages,
+    name_step,
     name_territory,
     say,
     suggest_territory,
+    tell_scale,
     word_definition,
     word_finding,
 )
@@ -147,11 +149,32 @@ def test_every_class_of_finding_has_its_sentence_and_title() -> None:
 
 def test_messages_ask_only_for_fields_that_exist() -> None:
     known = {*finding_fields("en", ENTRY), *WORDS, "n_cases", "n_decrease", "n_increase"}
-    known |= {"n_unclear", "sizes"}
+    known |= {"n_unclear", "sizes", "step"}
     for name, text in messages("en").items():
         if name.startswith(("sentence.", "title.")):
             asked = {field for _, field, _, _ in string.Formatter().parse(text) if field}
             assert asked <= known, name
+
+
+@pytest.mark.parametrize(
+    ("best", "worst", "told"),
+    [
+        (0, 10, "The scale runs from 0 (best) to 10 (worst): lower is better."),
+        (7, 1.5, "The scale runs from 1.5 (worst) to 7 (best): higher is better."),
+    ],
+)
+def test_a_score_is_told_with_its_ends_and_which_of_them_is_better(
+    best: float, worst: float, told: str
+) -> None:
+    entry = {**ENTRY, "contrast": "unit", "unit": "score", "estimate": -0.0276}
+    entry |= {"conf_low": -0.0491, "conf_high": -0.0061}
+    words = {"step": name_step("en", "percent"), "scale": tell_scale("en", best=best, worst=worst)}
+    text = word_finding("en", "sentence", entry, {**WORDS, **words}).replace("\u00a0", " ")
+    assert "a further percentage point of a union" in text
+    assert "0.03 points lower" in text
+    assert text.endswith(told)
+    assert told not in word_finding("en", "title", entry, {**WORDS, **words})
+    assert name_step("en", "years") == "unit"
 
 
 def test_no_association_is_worded_as_a_cause() -> None:

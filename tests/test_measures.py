@@ -213,12 +213,14 @@ def test_productivity_is_not_scored_without_its_parts() -> None:
     [
         ("log_y", [0.0, NAN, math.log(4), NAN, NAN]),
         ("lag1_x", [NAN, 0.0, NAN, NAN, 1.0]),
+        ("lead1_x", [1.0, NAN, NAN, 0.0, NAN]),
         ("d_x", [NAN, 1.0, NAN, NAN, -1.0]),
         ("d_y", [NAN, -1.0, NAN, NAN, NAN]),
     ],
     ids=[
         "log is missing at and below zero",
         "lag is missing after a gap",
+        "lead is missing before a gap and at the end",
         "change is missing after a gap",
         "change is missing to nothing",
     ],

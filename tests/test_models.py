@@ -16,6 +16,7 @@ from evidence.models import (
     COLUMNS,
     fit,
     fit_specifications,
+    list_bearing,
     list_estimates,
 )
 from evidence.models.estimators import make_design
@@ -547,3 +548,25 @@ def test_the_hash_of_a_units_rows_changes_with_them_and_with_nothing_else(plants
     data.loc[row, "log_scrap"] += 1e-9
     after = fit(replace(plants, data=data), "within").units
     assert {name for name in before if before[name] != after[name]} == {row[0]}
+
+
+def test_who_bears_a_coefficient_and_what_it_is_without_them(tmp_path: Path) -> None:
+    frame = _draw(24)
+    panel = make_panel(tmp_path / "p", frame, FACTORIES, [TWO_WAY])
+    table = list_bearing(panel, "s")
+    assert table["share"].sum() == pytest.approx(1)
+    assert table["up_to_here"].iloc[-1] == pytest.approx(1)
+    assert table["share"].is_monotonic_decreasing
+    first = str(table.index[0])
+    rest = _fit_frame(tmp_path / "q", frame[frame["factory"] != first], TWO_WAY)
+    assert table.loc[first, "estimate"] == pytest.approx(rest.loc["x", "estimate"], rel=SAME)
+    one = _treat(frame, "f003")
+    alone = list_bearing(make_panel(tmp_path / "r", one, FACTORIES, [WITHIN]), "s")
+    assert alone.index[0] == "f003"
+    assert alone["share"].iloc[0] > 0.9
+
+
+def test_who_bears_a_comparison_of_means_is_not_asked(tmp_path: Path) -> None:
+    panel = make_panel(tmp_path, _draw(24), FACTORIES, [BETWEEN])
+    with pytest.raises(ModelError, match="between"):
+        list_bearing(panel, "s")

@@ -9,7 +9,17 @@ import pandas as pd
 import pytest
 
 from evidence.errors import PanelError
-from evidence.panel import Panel, build_panel, cluster_column, select_sample, within_share
+from evidence.panel import (
+    Panel,
+    build_panel,
+    cluster_column,
+    list_complete,
+    list_jumps,
+    list_variation,
+    select_sample,
+    within_share,
+)
+from evidence.sources import read_snapshot
 from evidence.study import Study, load_study
 from samples import (
     ROOT,
@@ -21,6 +31,7 @@ from samples import (
     read_panel,
     specify,
     study_file,
+    write_source,
     write_study,
 )
 
@@ -163,6 +174,42 @@ def test_an_entity_seen_once_falls_out_only_where_entity_effects_are_no_replicat
 ) -> None:
     panel = _panel(study, [*ROWS, ("c", 2000, 4.0, 1.0)])
     assert len(select_sample(panel, study.specification(name)).data) == rows
+
+
+def test_a_convention_that_keeps_entities_seen_once_keeps_them(tmp_path: Path) -> None:
+    kept = [
+        specify(name, "fixed_effects", "x", effects=["entity", "time"], convention=name)
+        for name in ("fixest", "stata", "linearmodels")
+    ]
+    panel = _panel(write_study(make_project(tmp_path), FACTORIES, kept), [*ROWS, ("c", 2000, 4, 1)])
+    rows = [len(select_sample(panel, spec).data) for spec in panel.study.specifications]
+    assert rows == [4, 5, 5]
+
+
+def test_variation_is_told_within_and_between(study: Study) -> None:
+    table = list_variation(_panel(study, [*ROWS, ("c", 2000, math.nan, 1.0)]))
+    assert list(table.loc["y", ["rows", "entities", "never_change"]]) == [4, 2, 0]
+    assert table.loc["y", "within"] == pytest.approx(math.sqrt((0.25 + 0.25 + 1 + 1) / 4))
+    assert table.loc["y", "between"] == pytest.approx(2.5 / math.sqrt(2))
+    assert table.loc["x", "never_change"] == 2
+
+
+def test_complete_rows_are_listed_by_period_for_each_specification(study: Study) -> None:
+    panel = _panel(study, [*ROWS, ("c", 2000, math.nan, 1.0)])
+    table = list_complete(panel, ("a", "c", "nobody"))
+    assert list(table.loc["within"]) == ["2000, 2001", "none", "none"]
+
+
+def test_a_jump_between_reports_is_listed_with_both_years(tmp_path: Path) -> None:
+    root = make_project(tmp_path)
+    csv = "factory,year,x\na,2000,10\na,2001,\na,2006,45\nb,2000,90\nb,2001,71\nc,2001,5\n"
+    columns = {"factory": "text", "year": "integer", "x": "number"}
+    write_source(root, csv, columns, key=["factory", "year"])
+    snapshot = read_snapshot(root, "sample", seed=0, case={})
+    jumps = list_jumps([snapshot], "x", least=20)
+    assert jumps.reset_index().to_numpy().tolist() == [["a", 2000, 2006, 10.0, 45.0, 35.0]]
+    with pytest.raises(PanelError, match="no table of entities and periods"):
+        list_jumps([snapshot], "y", least=20)
 
 
 def test_an_entity_left_with_one_row_by_missing_values_falls_out(study: Study) -> None:

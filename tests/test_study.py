@@ -44,6 +44,30 @@ class Broken(NamedTuple):
 
 UNKNOWN = "an unknown key"
 BROKEN = {
+    "score without its ends": Broken(
+        "countries",
+        "scale = { best = 0, worst = 10 }",
+        "",
+        "variables[3].scale",
+        "no scale of an outcome in 'score'",
+        "a reader cannot tell whether a rise is good",
+    ),
+    "score whose ends are the same": Broken(
+        "countries",
+        "best = 0",
+        "best = 10",
+        "variables[3].scale",
+        "a best score that is the worst one",
+        "Say which end is which",
+    ),
+    "scale of something else": Broken(
+        "countries",
+        'unit = "percent"',
+        'unit = "percent"\nscale = { best = 0, worst = 10 }',
+        "variables[4].scale",
+        "a scale of an exposure in 'percent'",
+        "Say which end is which",
+    ),
     "unknown key at the top": Broken(
         "plants",
         "schema_version = 1",

@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     from evidence.measures import score_measures as score_measures
     from evidence.models import fit as fit
     from evidence.models import fit_specifications as fit_specifications
+    from evidence.models import list_bearing as list_bearing
     from evidence.models import list_estimates as list_estimates
     from evidence.neck import write_neck as write_neck
     from evidence.panel import build_panel as build_panel
+    from evidence.panel import list_complete as list_complete
+    from evidence.panel import list_jumps as list_jumps
+    from evidence.panel import list_variation as list_variation
     from evidence.panel import report_data as report_data
     from evidence.sources import list_sources as list_sources
     from evidence.sources import read_sources as read_sources
@@ -38,8 +42,12 @@ _ROOM = {
     "figure_report": "exhibits",
     "fit": "models",
     "fit_specifications": "models",
+    "list_bearing": "models",
+    "list_complete": "panel",
     "list_estimates": "models",
+    "list_jumps": "panel",
     "list_sources": "sources",
+    "list_variation": "panel",
     "load_study": "study",
     "read_sources": "sources",
     "report_data": "panel",
@@ -61,8 +69,12 @@ __all__ = [
     "figure_report",
     "fit",
     "fit_specifications",
+    "list_bearing",
+    "list_complete",
     "list_estimates",
+    "list_jumps",
     "list_sources",
+    "list_variation",
     "load_study",
     "read_sources",
     "report_data",

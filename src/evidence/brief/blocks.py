@@ -6,8 +6,9 @@ A section is ``id, title, blocks``. A block is a mapping with its ``kind``:
 - ``list``: ``items``, each ``text``, ``notes`` (small print), ``rests`` (ids of findings),
   a key message also ``claim``
 - ``figure``: ``name, title, subtitle, alt, wide, narrow`` (SVG as data addresses), ``source``,
-  ``table`` (``head, body``: the numbers of the figure)
-- ``table``: ``name, caption, head, body, note``; a cell of ``body`` is ``text, direction``
+  ``cautions`` (each ``said``, and ``text`` in its ``language``), ``table`` (``head, body``: the
+  numbers of the figure)
+- ``table``: ``name, caption, head, body, note, cautions``; a cell of ``body`` is ``text, direction``
   and ``rests``: the ids of the findings that it shows
 - ``quote``: ``text, by, language``
 - ``trail``: ``name`` (of a finding, or of an exhibit), ``title, steps`` (pairs
@@ -47,9 +48,16 @@ def item(content: str, notes: Sequence[str] = (), rests: Sequence[str] = ()) -> 
     return {"text": content, "notes": list(notes), "rests": list(rests)}
 
 
-def table(name: str, caption: str, laid_out: Mapping[str, Any], note: str = "") -> Block:
+def table(
+    name: str,
+    caption: str,
+    laid_out: Mapping[str, Any],
+    note: str = "",
+    cautions: Sequence[Mapping[str, str]] = (),
+) -> Block:
     """Make a table of laid-out rows; ``name`` is the exhibit's."""
-    return {"kind": "table", "name": name, "caption": caption, **laid_out, "note": note}
+    told = {"note": note, "cautions": list(cautions)}
+    return {"kind": "table", "name": name, "caption": caption, **laid_out, **told}
 
 
 def trail(

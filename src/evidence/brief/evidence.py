@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evidence.brief.blocks import Block, Body, as_rows, table
-from evidence.brief.sources import word_source
+from evidence.brief.sources import tell_scales, word_source
 from evidence.brief.told import figures_of
 from evidence.brief.versions import draw_code
 from evidence.disclosure import Cleared
@@ -18,6 +18,7 @@ from evidence.exhibits import (
     describe,
     draw,
     entitle_cells,
+    list_cautions,
     note_cells,
     present,
     tabulate,
@@ -92,6 +93,7 @@ def _figure(cleared: Cleared, language: str) -> dict[str, Any]:
         "narrow": _svg_address(draw(exhibit, study, language, "narrow")),
         "table": _laid_out(study, language, exhibit),
         "source": word_source(cleared, language, list(exhibit.data["finding"])),
+        "cautions": list_cautions(study, language),
     }
 
 
@@ -107,6 +109,7 @@ def _further(cleared: Cleared, language: str, name: str) -> dict[str, Any]:
         "kind": "figure",
         "name": exhibit.id,
         "source": join(language, filter(None, (shown["note"], source)), "sentence"),
+        "cautions": list_cautions(cleared.study, language),
         "further": True,
     }
 
@@ -115,11 +118,14 @@ def _table(cleared: Cleared, language: str) -> Block:
     exhibit = _exhibit(cleared, "findings")
     several = exhibit.data["case"].nunique() > 1
     level = format_number(language, 100 * exhibit.specification["conf_level"], decimals=0)
+    note = say(language, "table.note", conf_level=level) if several else ""
+    scales = tell_scales(cleared.study, language, list(exhibit.data["outcome"]))
     return table(
         exhibit.id,
         say(language, "table.caption_cases" if several else "table.caption"),
         _laid_out(cleared.study, language, exhibit),
-        say(language, "table.note", conf_level=level) if several else "",
+        join(language, [note, *scales], "sentence"),
+        list_cautions(cleared.study, language),
     )
 
 
@@ -131,6 +137,7 @@ def _cells(cleared: Cleared, language: str) -> list[Block]:
             entitle_cells(cleared.study, language, exhibit),
             as_rows(*tabulate(cleared.study, language, exhibit)),
             note_cells(language, exhibit),
+            list_cautions(cleared.study, language),
         )
         | {"further": True}
         for exhibit in cleared.neck.exhibits

@@ -29,7 +29,7 @@ _CAUSAL_LEVEL = 4
 _PASSED_OVER = ("question", *(f"sections.{name}." for name in ("source", "background", "limits",
                                                                "advice", "replies", "imprint")))  # fmt: skip
 _CODES = {"slug", "language", "audience", "direction", "id", "kind", "name", "tone", "rests", "claim",
-          "source", "topics", "code"}  # fmt: skip
+          "source", "topics", "code", "cautions"}  # fmt: skip
 _ABOUT_SIZE = {"decrease", "increase"}
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from importlib.metadata import version
 
 from evidence.brief.names import name_part, name_points
 from evidence.disclosure import Cleared
-from evidence.exhibits import words_of
+from evidence.exhibits import scale_of, words_of
 from evidence.language import format_number, format_plain, join, say, word_definition
-from evidence.study import read_lock
+from evidence.study import Study, read_lock
 
 _MOST_HASHES = 3
 
@@ -43,7 +44,14 @@ def word_source(cleared: Cleared, language: str, ids: list[str]) -> str:
     """Word the source of some findings: citation, counts, periods."""
     citation = join(language, cleared.neck.protected["citations"].values(), "semicolon")
     counts = count_source(cleared, language, ids)
-    return say(language, "brief.source_line", citation=citation, **counts)
+    outcomes = [e["outcome"] for e in cleared.neck.findings if e["id"] in ids]
+    line = say(language, "brief.source_line", citation=citation, **counts)
+    return join(language, [*tell_scales(cleared.study, language, outcomes), line], "sentence")
+
+
+def tell_scales(study: Study, language: str, outcomes: Iterable[str]) -> list[str]:
+    """Tell once of each score which end of it is the better one."""
+    return list(dict.fromkeys(scale_of(study, language, name) for name in outcomes))
 
 
 def count_source(cleared: Cleared, language: str, ids: list[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 import click
 
 from evidence.errors import EvidenceError
+from evidence.sources import list_unfetched
 from evidence.study import Study, load_study, read_lock, read_replies
 
 STUDIES = click.argument("studies", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -37,6 +39,22 @@ def load(paths: Iterable[Path]) -> list[Study]:
     studies = [load_study(path) for path in paths]
     check_words(studies)
     return studies
+
+
+def keep_fetched(studies: Iterable[Study], *, as_json: bool = False) -> list[Study]:
+    """Keep the studies whose data are there; tell of each other one what to fetch."""
+    kept = []
+    for study in studies:
+        lacking = list_unfetched(study.root, study.data.sources)
+        if not lacking:
+            kept.append(study)
+        elif as_json:
+            told = {"event": "not fetched", "study": study.slug, "sources": lacking}
+            click.echo(json.dumps(told))
+        else:
+            do = f"say: evidence fetch {' '.join(lacking)}"
+            click.echo(f"{study.slug}: not fetched: {', '.join(lacking)}; {do}")
+    return kept
 
 
 def check_words(studies: Iterable[Study]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from evidence.cli.common import STUDIES, load, told_plainly
+from evidence.cli.common import STUDIES, keep_fetched, load, told_plainly
 from evidence.study import Study, list_slugs, load_study
 
 if TYPE_CHECKING:
@@ -34,15 +34,17 @@ def brief(studies: tuple[Path, ...], jobs: int) -> None:
         from evidence.brief import write_briefs
         from evidence.disclosure import scan_folder, write_replies
 
-        for study in load(studies):
+        fetched = keep_fetched(load(studies))
+        for study in fetched:
             cleared = _clear(study)
             write_replies(cleared)
             for page in write_briefs(cleared, jobs=jobs):
                 click.echo(f"{study.slug}: {page.relative_to(study.root)}")
             scan_folder(study.public, cleared)
             _tell_signing(cleared)
-        _tell_formats()
-        _write_portal(study.root)
+        if fetched:
+            _tell_formats()
+            _write_portal(fetched[0].root)
 
 
 @click.command(name="publish")

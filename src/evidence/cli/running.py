@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evidence.cli.common import SEED, STUDIES, check_words, load, told_plainly
+from evidence.cli.common import SEED, STUDIES, check_words, keep_fetched, load, told_plainly
 from evidence.cli.progress import follow, summarise, tell_dry
 from evidence.run import Job, plan_runs, run_study
 from evidence.study import load_study, read_lock
@@ -72,7 +72,7 @@ def _tell_report(jobs: tuple[Job, ...], report: DataReport) -> None:
 def run(studies: tuple[Path, ...], seed: int, jobs: int, *, dry_run: bool, as_json: bool) -> None:
     """Run the notebooks of studies whose inputs have changed."""
     with told_plainly():
-        loaded = [load_study(path) for path in studies]
+        loaded = keep_fetched([load_study(path) for path in studies], as_json=as_json)
         plans = [plan_runs(study, seed=seed) for study in loaded]
         if any(job.why for plan in plans for job in plan):
             check_words(loaded)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from evidence.exhibits.benchmark import BENCHMARK_COLUMNS, QUANTILES, figure_benchmark
 from evidence.exhibits.captions import entitle, subtitle
+from evidence.exhibits.cautions import list_cautions
 from evidence.exhibits.cells import (
     CELL_COLUMNS,
     STATISTICS,
@@ -42,6 +43,7 @@ from evidence.exhibits.words import (
     name_case,
     note_cells,
     say_findings,
+    scale_of,
     words_of,
 )
 
@@ -72,6 +74,7 @@ __all__ = [
     "label_cell",
     "label_row",
     "lay_numbers",
+    "list_cautions",
     "list_families",
     "list_figures",
     "list_places",
@@ -83,6 +86,7 @@ __all__ = [
     "present",
     "remember",
     "say_findings",
+    "scale_of",
     "show",
     "subtitle",
     "table_cells",

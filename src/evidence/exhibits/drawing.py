@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from evidence.errors import ExhibitError
 from evidence.exhibits.benchmark import DRAWN as BENCHMARKS
 from evidence.exhibits.captions import CAPTIONED, entitle, subtitle
+from evidence.exhibits.cautions import list_cautions
 from evidence.exhibits.change import DRAWN as CHANGED
 from evidence.exhibits.coefficients import DRAWN as COEFFICIENTS
 from evidence.exhibits.curve import DRAWN as CURVES
@@ -108,11 +109,16 @@ def show(item: Exhibit | pd.DataFrame, study: Study | None = None, language: str
             expected="the study whose labels the exhibit is shown with",
             do="Say ev.show(exhibit, plan).",
         )
+    told = "".join(
+        f"<p><small>{html.escape(one['said'])} "
+        f'<span lang="{one["language"]}">{html.escape(one["text"])}</span></small></p>'
+        for one in list_cautions(study, language)
+    )
     if item.form in _DRAWN:
-        return HTML(_as_figure(item, study, language))
+        return HTML(_as_figure(item, study, language) + told)
     head, body = tabulate(study, language, item)
     texts = [[text for text, _ in row] for row in body]
-    return show(pd.DataFrame(texts, columns=head).set_index(head[0]))
+    return HTML(show(pd.DataFrame(texts, columns=head).set_index(head[0])).data + told)
 
 
 def _as_figure(item: Exhibit, study: Study, language: str) -> str:

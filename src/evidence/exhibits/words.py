@@ -18,9 +18,11 @@ from evidence.language import (
     format_period,
     format_plain,
     join,
+    name_step,
     name_unit,
     say,
     shown_decimals,
+    tell_scale,
     word_finding,
 )
 from evidence.study import Study, label_of, names_of_case, nouns_of
@@ -30,6 +32,9 @@ _ALT = {"unclear": "untold", "unproven": "thin"}
 
 def words_of(study: Study, language: str, row: Mapping[str, Any]) -> dict[str, str]:
     """Collect a row's labels in a language: outcome, exposure, moderator, noun, nouns.
+
+    ``step`` is what a further unit of the exposure (or moderator) is, ``scale`` a sentence on
+    the ends of the outcome's score, empty for other units.
 
     Raises
     ------
@@ -41,7 +46,16 @@ def words_of(study: Study, language: str, row: Mapping[str, Any]) -> dict[str, s
         key: label_of(study, language, row[key]) if row[key] else ""
         for key in ("outcome", "exposure", "moderator")
     }
-    return {**labels, "noun": one, "nouns": many}
+    moved = study.variable(row["moderator"] or row["exposure"])
+    step = name_step(language, moved.unit)
+    return {**labels, "noun": one, "nouns": many, "step": step,
+            "scale": scale_of(study, language, row["outcome"])}  # fmt: skip
+
+
+def scale_of(study: Study, language: str, outcome: str) -> str:
+    """Say what the ends of an outcome's score are; empty for an outcome in another unit."""
+    scale = study.variable(outcome).scale
+    return "" if scale is None else tell_scale(language, best=scale.best, worst=scale.worst)
 
 
 def name_case(study: Study, language: str, case: str) -> str:

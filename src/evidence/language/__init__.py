@@ -26,8 +26,10 @@ from evidence.language.numbers import (
     format_number,
     format_period,
     format_plain,
+    name_step,
     name_unit,
     shown_decimals,
+    tell_scale,
 )
 from evidence.language.prose import check_prose, fill
 from evidence.language.review import INTERNAL, hash_messages, is_reviewed, list_unreviewed
@@ -74,6 +76,7 @@ __all__ = [
     "list_numbers",
     "list_unreviewed",
     "messages",
+    "name_step",
     "name_territory",
     "name_unit",
     "read_glossary",
@@ -82,6 +85,7 @@ __all__ = [
     "shown_decimals",
     "strength_of",
     "suggest_territory",
+    "tell_scale",
     "weakest",
     "word_definition",
     "word_finding",

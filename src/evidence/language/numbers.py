@@ -19,6 +19,11 @@ from evidence.toml import check_sections, read_toml, strict
 
 _MOST_DECIMALS = 6
 _ASCII = "0123456789"
+_NAMED = {"percent", "percentage points", "score"}
+"""Units of findings that each language has words for."""
+
+_IN_POINTS = {"percent", "per cent", "%", "percentage points"}
+"""Units of which a further one is a percentage point."""
 
 
 @strict
@@ -93,6 +98,20 @@ def name_unit(language: str, unit: str) -> str:
     return say(language, f"unit.{unit_key(unit)}", unit=unit)
 
 
+def name_step(language: str, unit: str) -> str:
+    """Name what a further unit of a variable is: a percentage point, or its unit."""
+    return say(language, f"step.{'percentage_points' if unit in _IN_POINTS else 'unit'}")
+
+
+def tell_scale(language: str, *, best: float, worst: float) -> str:
+    """Tell the ends of a score, and whether higher or lower is better."""
+    ends = {
+        name: format_number(language, end, decimals=0 if end == round(end) else decimals_of(1))
+        for name, end in (("best", best), ("worst", worst))
+    }
+    return say(language, f"natural.{'lower' if best < worst else 'higher'}_better", **ends)
+
+
 def shown_decimals(entry: Mapping[str, Any]) -> int:
     """Choose decimals: one digit of half the interval, and no end rounded to nothing."""
     low, high = entry.get("conf_low"), entry.get("conf_high")
@@ -113,7 +132,7 @@ def decimals_of(size: float) -> int:
 
 def unit_key(unit: str) -> str:
     """Name the messages of a unit."""
-    return unit.replace(" ", "_") if unit in {"percent", "percentage points"} else "other"
+    return unit.replace(" ", "_") if unit in _NAMED else "other"
 
 
 def _group(digits: str, groups: tuple[int, ...]) -> list[str]:

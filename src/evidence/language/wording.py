@@ -15,6 +15,7 @@ from evidence.language.numbers import (
     format_interval,
     format_number,
     format_plain,
+    name_step,
     shown_decimals,
     unit_key,
 )
@@ -36,16 +37,18 @@ def word_finding(
     entry : mapping
         An entry of ``findings.json``.
     words : mapping
-        ``outcome, exposure, noun, nouns`` in the language.
+        ``outcome, exposure, noun, nouns`` in the language; ``step``, what a further unit of
+        the exposure is, and ``scale``, a sentence on the ends of the outcome's score.
     """
-    values = {**words, **finding_fields(language, entry)}
+    values = {"step": name_step(language, ""), **words, **finding_fields(language, entry)}
+    scale = words.get("scale", "") if part == "sentence" and "size" in values else ""
     if entry["kind"] == "comparison":
         message = f"{part}.comparison.{entry['wording']}.{entry['direction']}"
-        return capitalise(say(language, message, **values))
+        return join(language, [capitalise(say(language, message, **values)), scale], "sentence")
     message = f"{part}.{entry['wording']}.{entry['direction']}.{entry['contrast']}"
     told = capitalise(say(language, message, **values))
     items = _word_items(language, entry, words) if part == "sentence" else ""
-    return join(language, [told, items], "sentence")
+    return join(language, [told, items, scale], "sentence")
 
 
 def _word_items(language: str, entry: Mapping[str, Any], words: Mapping[str, str]) -> str:

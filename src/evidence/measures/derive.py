@@ -1,7 +1,8 @@
 """A variable that is no column: a measure of a pack, an index, or a transform.
 
 Transforms follow from a variable's name: ``log_x`` is the natural logarithm of ``x``,
-``lag1_x`` the value of ``x`` one period earlier, ``d_x`` its change since then.
+``lag1_x`` the value of ``x`` one period earlier, ``lead1_x`` one period later, ``d_x`` its change
+since the period before.
 """
 
 from __future__ import annotations
@@ -187,6 +188,13 @@ def _lag(values: pd.Series, groups: list[pd.Series]) -> pd.Series:
     return earlier.where(follows)
 
 
+def _lead(values: pd.Series, groups: list[pd.Series]) -> pd.Series:
+    entity, time = groups
+    later = values.groupby(entity).shift(-1)
+    follows = -time.groupby(entity).diff(-1) == 1
+    return later.where(follows)
+
+
 def _change(values: pd.Series, groups: list[pd.Series]) -> pd.Series:
     return values - _lag(values, groups)
 
@@ -194,5 +202,6 @@ def _change(values: pd.Series, groups: list[pd.Series]) -> pd.Series:
 _TRANSFORMS: dict[str, Callable[[pd.Series, list[pd.Series]], pd.Series]] = {
     "log_": _logarithm,
     "lag1_": _lag,
+    "lead1_": _lead,
     "d_": _change,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evidence.models.bearing import list_bearing
 from evidence.models.checks.diagnostics import (
     AttritionWeights,
     Bounds,
@@ -133,6 +134,7 @@ __all__ = [
     "jackknife",
     "leave_out",
     "list_adopters",
+    "list_bearing",
     "list_diagnostics",
     "list_effects",
     "list_estimates",

@@ -224,7 +224,7 @@ def _count_bearers(
     if not named:
         return counts
     units = sample.data[cluster_column(sample.study, sample.provenance.protected_unit)]
-    left = _take_out(sample, spec, used)
+    left = take_out(sample, spec, used)
     bounds = {}
     for name, count in named.items():
         alone = left[name].to_numpy()
@@ -235,7 +235,7 @@ def _count_bearers(
     return counts | bounds
 
 
-def _take_out(sample: Panel, spec: Specification, used: list[str]) -> pd.DataFrame:
+def take_out(sample: Panel, spec: Specification, used: list[str]) -> pd.DataFrame:
     """Take from regressors what an estimator compares nothing with: effects, means, levels."""
     columns = sample.data[used].astype("float64")
     if spec.estimator == "between":

@@ -12,6 +12,7 @@ from evidence.panel.build import (
     within_share,
 )
 from evidence.panel.report import DataReport, report_data
+from evidence.panel.variation import list_complete, list_jumps, list_variation
 
 __all__ = [
     "DataReport",
@@ -20,7 +21,10 @@ __all__ = [
     "cluster_column",
     "cross_effects",
     "list_attrition",
+    "list_complete",
     "list_gaps",
+    "list_jumps",
+    "list_variation",
     "measure_attrition",
     "report_data",
     "select_sample",

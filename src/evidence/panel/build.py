@@ -73,7 +73,8 @@ def select_sample(panel: Panel, specification: Specification) -> Panel:
     Rows with a missing outcome, exposure or control fall out. Where entity
     or time effects are absorbed, entities and periods seen once fall out as well, by
     turns until none is left (they carry no information), but not in a replication,
-    which keeps what the published table kept.
+    which keeps what the published table kept, nor by the conventions of Stata and
+    linearmodels, which keep them.
 
     Raises
     ------
@@ -88,7 +89,7 @@ def select_sample(panel: Panel, specification: Specification) -> Panel:
         if len(kept) < len(data):
             steps.append(_step(kept, f"{specification.id}: {column}", "value missing"))
         data = kept
-    if specification.role != "replication":
+    if specification.role != "replication" and specification.convention in {"", "fixest"}:
         data, dropped = _drop_singletons(data, specification)
         steps += dropped
     if data.empty:

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from evidence.brief import word_reply
 from evidence.brief.fonts import embed_fonts
 from evidence.exhibits import missing_characters
-from evidence.language import format_number, format_plain, is_reviewed, say
+from evidence.language import format_number, format_plain, is_reviewed, join, say
 from evidence.neck import replace_file
 from evidence.portal.cards import FORMATS, Card, Entry, choose, read_entries
 from evidence.portal.changes import tell_changes
@@ -49,6 +49,7 @@ _WORDS = (
     "title", "lead", "briefs", "skip", "simulated", "published", "footer", "search", "hint",
     "filters", "all", "reset", "none", "languages", "countries", "sectors", "goals",
     "versions", "changed", "replies", "reply_to", "unreviewed", "feed", "data",
+    "unfetched",
 )  # fmt: skip
 
 
@@ -156,9 +157,23 @@ def _lay_out(portal: _Portal, language: str) -> dict[str, Any]:
         "counting": say(language, "portal.shown", shown="{shown}", total="{total}"),
         "feed": localise(FEED, language) if any(e.editions for e in entries) else "",
         "data": DATA,
+        "unfetched": _show_unfetched(portal, language),
         "texts": "" if portal.inline else TEXTS,
         "described": describe_site(language, entries, portal.site),
     }
+
+
+def _show_unfetched(portal: _Portal, language: str) -> list[dict[str, Any]]:
+    """Lay out the studies without data that have no brief of earlier either."""
+    shown = {entry.slug for entry in portal.entries}
+    return [
+        {
+            "title": Word(study.slug, study.title, study.language),
+            "sources": join(language, study.sources, "comma"),
+        }
+        for study in portal.site.unfetched
+        if study.slug not in shown
+    ]
 
 
 def _count(language: str, number: int) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from evidence.errors import BriefError
+from evidence.errors import BriefError, SourceError, StudyError
 from evidence.packs import Words, load_sector
+from evidence.sources import list_unfetched
+from evidence.study import list_slugs, load_study
 from evidence.toml import check_sections, read_toml, strict
 
 SITE = Path("data/portal.toml")
@@ -25,16 +28,30 @@ class _SiteFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfetched:
+    """A study whose data nobody has fetched yet: its title, and which sources."""
+
+    slug: str
+    title: str
+    language: str
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
-    """A portal's address (ends in a slash; empty where unknown), publisher, sector names."""
+    """A portal's address (ends in a slash; empty where unknown), publisher, sector names.
+
+    ``unfetched`` lists the studies that have no results because their data are not there.
+    """
 
     address: str = ""
     publisher: str = ""
     sectors: dict[str, Words] = field(default_factory=dict)
+    unfetched: tuple[Unfetched, ...] = ()
 
 
 def read_site(root: Path) -> Site:
-    """Read ``data/portal.toml`` where there is one, and the names of the sector packs.
+    """Read ``data/portal.toml`` where there is one, names of sectors, what was not fetched.
 
     Raises
     ------
@@ -47,9 +64,22 @@ def read_site(root: Path) -> Site:
     sectors = {name: load_sector(root, name).name for name in packs}
     path = root / SITE
     if not path.is_file():
-        return Site(sectors=sectors)
+        return Site(sectors=sectors, unfetched=_list_unfetched(root))
     raw = read_toml(path, BriefError, where=SITE.as_posix())
     file = check_sections(
         _SiteFile, raw, BriefError, where=SITE.as_posix(), guide="docs/publishing.md"
     )
-    return Site(file.address, file.publisher, sectors)
+    return Site(file.address, file.publisher, sectors, _list_unfetched(root))
+
+
+def _list_unfetched(root: Path) -> tuple[Unfetched, ...]:
+    """List studies without data; one that cannot be read is told of by ``evidence check``."""
+    found = []
+    for slug in list_slugs(root):
+        with contextlib.suppress(StudyError, SourceError):
+            study = load_study(root / "notebooks" / "studies" / f"{slug}.toml")
+            lacking = list_unfetched(root, study.data.sources)
+            if lacking:
+                language = study.brief.languages[0]
+                found.append(Unfetched(slug, study.heading.title, language, lacking))
+    return tuple(found)

@@ -46,6 +46,7 @@ def _describe(record: Record) -> str:
         "Address": record.url or "none",
         "Agreement": record.agreement,
         "Questionnaire": record.questionnaire,
+        "Caution": f'"{record.caution.quote}"' if record.caution else "",
     }
     lines = [f"## {record.id}: {record.title}", ""]
     lines += [f"- **{name}**: {value}" for name, value in facts.items() if value]

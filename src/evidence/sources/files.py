@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +76,31 @@ def describe_case(root: Path, source: str, case: dict[str, str]) -> str:
         )
         record = replace(record, simulation=replace(record.simulation, cases=own))
     return hashlib.sha256(TypeAdapter(Record).dump_json(record)).hexdigest()
+
+
+def list_unfetched(root: Path, sources: Iterable[str]) -> tuple[str, ...]:
+    """List the sources that ``evidence fetch`` can bring and of which nothing is there yet.
+
+    A source of which any file is there is not among them, however little or damaged it is:
+    reading it tells what is wrong. Nor is one that is not to be fetched.
+
+    Raises
+    ------
+    SourceError
+        Where a record is missing or wrong.
+    """
+    records = [load_record(root, source) for source in sources]
+    return tuple(r.id for r in records if _is_fetched(r) and not _holds_files(root, r))
+
+
+def _is_fetched(record: Record) -> bool:
+    """Tell whether each of a source's tables has an address, or names in a mirror."""
+    return record.kind == "file" and all(table.url or table.mirrors for table in record.tables)
+
+
+def _holds_files(root: Path, record: Record) -> bool:
+    folder = root / "data" / "raw" / record.id
+    return any(path.is_file() for path in folder.rglob("*"))
 
 
 def package_folder(record: Record) -> Path:

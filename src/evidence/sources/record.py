@@ -127,12 +127,25 @@ class Simulation:
 
 
 @strict
+class Caution:
+    """What the producer says against a use of the data, in its own words.
+
+    ``against`` is the use: it is said in the reader's language beside the quotation.
+    """
+
+    against: Literal["ranking"]
+    quote: Annotated[str, Field(min_length=1)]
+    language: str = "en"
+
+
+@strict
 class Record:
     """One source: origin, confidentiality, tables.
 
     ``identifiers`` are columns whose values must never stand in a public file.
     ``questionnaire`` names the pack whose crosswalk its answers follow; ``register``
-    the factory register through which its factories are told apart.
+    the factory register through which its factories are told apart. ``caution`` is
+    printed beside every exhibit of a study that reads the source.
     """
 
     id: str
@@ -152,6 +165,7 @@ class Record:
     questionnaire: str = ""
     register: str = ""
     simulation: Simulation | None = None
+    caution: Caution | None = None
 
 
 def load_record(root: Path, source: str) -> Record:

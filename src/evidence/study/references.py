@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 
 from evidence.errors import StudyError
 from evidence.study.noun import Study
-from evidence.study.sections import Claim, Specification
+from evidence.study.sections import Claim, Specification, Variable
 from evidence.toml import nearest
 
 
@@ -80,9 +80,10 @@ def _check_unique(study: Study) -> None:
 
 def _check_units(study: Study) -> None:
     for number, variable in enumerate(study.variables, 1):
+        _check_scale(variable, f"{study.path.name}: variables[{number}]")
         if variable.role != "outcome":
             continue
-        logarithm = re.match("(d_|lag1_)*log_", variable.name) is not None
+        logarithm = re.match("(d_|lag1_|lead1_)*log_", variable.name) is not None
         odd = variable.unit.startswith("log") and variable.unit != "log points"
         if odd or (logarithm and variable.unit != "log points"):
             raise StudyError(
@@ -91,6 +92,22 @@ def _check_units(study: Study) -> None:
                 expected="'log points' for a logarithm, and for nothing else",
                 do="The unit decides between per cent and the outcome's own unit: mend it.",
             )
+
+
+def _check_scale(variable: Variable, where: str) -> None:
+    scored = variable.role == "outcome" and variable.unit == "score"
+    scale = variable.scale
+    if scored != (scale is not None) or (scale and scale.best == scale.worst):
+        raise StudyError(
+            f"{where}.scale",
+            seen=f"{'no scale' if scale is None else 'a scale'} of an {variable.role} in "
+            f"'{variable.unit}'"
+            if scored != (scale is not None)
+            else "a best score that is the worst one",
+            expected="both ends of each outcome in 'score', and of nothing else",
+            do="Say which end is which, such as scale = { best = 0, worst = 10 }: a reader "
+            "cannot tell whether a rise is good.",
+        )
 
 
 def _check_roles(study: Study) -> None:

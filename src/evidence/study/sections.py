@@ -47,13 +47,21 @@ class Data:
 
 
 @strict
+class Scale:
+    """The ends of a score: what is best and what is worst. A score may rise as things get worse."""
+
+    best: float
+    worst: float
+
+
+@strict
 class Variable:
     """A column with its part in the study, level of variation and unit.
 
     ``label`` and ``noun`` are words for readers, a language each; ``noun`` holds
     singular and plural of the entity. ``institution`` names the dialogue institutions
     that an exposure describes, where its name alone does not tell: questions on them
-    are left out of compliance outcomes.
+    are left out of compliance outcomes. ``scale`` has the ends of an outcome in ``score``.
     """
 
     name: Slug
@@ -63,6 +71,7 @@ class Variable:
     label: Words = field(default_factory=dict)
     noun: dict[str, tuple[str, str]] = field(default_factory=dict)
     institution: tuple[Slug, ...] = ()
+    scale: Scale | None = None
 
 
 Estimator = Literal[

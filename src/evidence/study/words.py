@@ -11,7 +11,7 @@ from evidence.errors import StudyError
 from evidence.study.noun import Study
 from evidence.study.sections import Prose, Specification
 
-_UNITS = ("share", "indicator", "log points", "percent", "percentage points")
+_UNITS = ("share", "indicator", "log points", "percent", "percentage points", "score")
 """Units that every language has words for."""
 
 _PACKS = {"country": "countries", "sector": "sectors"}

@@ -258,14 +258,14 @@ def _list(block: Mapping[str, Any]) -> list[Node]:
 
 
 def _figure(block: Mapping[str, Any]) -> list[Node]:
-    told = {key: block[key] for key in ("title", "subtitle", "alt", "source")}
+    told = {key: block[key] for key in ("title", "subtitle", "alt", "source", "cautions")}
     return [{"kind": "figure", **told, "svg": read_svg(block["wide"])}]
 
 
 def _table(block: Mapping[str, Any]) -> list[Node]:
     body = [[{key: cell[key] for key in ("text", "direction")} for cell in row]
             for row in block["body"]]  # fmt: skip
-    told = {key: block[key] for key in ("caption", "head", "note")}
+    told = {key: block[key] for key in ("caption", "head", "note", "cautions")}
     return [{"kind": "table", **told, "body": body, "narrow": _narrow(told["head"], body)}]
 
 
@@ -320,12 +320,18 @@ def _leaves(node: Node) -> Iterator[str]:
 
 
 def _figure_leaves(node: Node) -> list[str]:
-    return list(filter(None, [_join(node["title"], node["subtitle"]), node["source"]]))
+    told = [_join(node["title"], node["subtitle"]), node["source"]]
+    return [*filter(None, told), *_caution_leaves(node)]
 
 
 def _table_leaves(node: Node) -> list[str]:
     cells = [_shown(cell) for row in node["body"] for cell in row]
-    return [node["caption"], *node["head"], *cells, *filter(None, [node["note"]])]
+    notes = [*filter(None, [node["note"]]), *_caution_leaves(node)]
+    return [node["caption"], *node["head"], *cells, *notes]
+
+
+def _caution_leaves(node: Node) -> list[str]:
+    return [_join(told["said"], told["text"]) for told in node["cautions"]]
 
 
 def _shown(cell: Mapping[str, str]) -> str:

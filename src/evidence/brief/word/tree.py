@@ -192,6 +192,7 @@ def _figure(block: Block, pictures: Pictures) -> list[Node]:
         _styled("FigureSub", block["subtitle"]),
         _div("Figure", _para([_image(picture, block["alt"], _WIDTH)])),
         _styled("Source", block["source"]),
+        *_cautions(block),
         _lay_table(block["title"], block["table"]),
     ]
 
@@ -203,7 +204,18 @@ def _image(picture: bytes, alt: str, width: str) -> Node:
 
 def _table(block: Block, _: Pictures) -> list[Node]:
     note = [_styled("Source", block["note"])] if block["note"] else []
-    return [_lay_table(block["caption"], block), *note]
+    return [_lay_table(block["caption"], block), *note, *_cautions(block)]
+
+
+def _cautions(block: Block) -> list[Node]:
+    """Set what producers say against a use of their data, each quotation in its language."""
+    return [
+        _div("Source", _para([
+            _string(f"{told['said']} "),
+            {"t": "Span", "c": [_named("", lang=told["language"]), [_string(told["text"])]]},
+        ]))
+        for told in block["cautions"]
+    ]  # fmt: skip
 
 
 def _quote(block: Block, _: Pictures) -> list[Node]:

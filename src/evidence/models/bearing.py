@@ -1,0 +1,61 @@
+"""Who bears a coefficient, and what it is without them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from evidence.errors import ModelError
+from evidence.models.estimators import make_design
+from evidence.models.fit import take_out
+from evidence.models.kernel.curve import leave_out
+from evidence.models.level import find_clusters, guard_level
+from evidence.panel import Panel, select_sample
+
+
+def list_bearing(panel: Panel, specification: str) -> pd.DataFrame:
+    """List who bears the first exposure's coefficient, and what it is without each of them.
+
+    An entity bears it by the squares of the exposure that are left once effects and the other
+    regressors are taken out (Frisch and Waugh 1933).
+
+    Returns
+    -------
+    DataFrame
+        Index: the entity, the one that bears most first. Columns ``rows``, ``share`` and
+        ``up_to_here`` (of the whole, 0 to 1), ``estimate`` and ``std_error`` without it.
+
+    Raises
+    ------
+    ModelError
+        Where the estimator is not least squares, or nothing is left of the exposure.
+    """
+    spec = panel.study.specification(specification)
+    level = guard_level(panel.study, spec)
+    if spec.estimator not in {"pooled_ols", "fixed_effects"}:
+        raise ModelError(
+            f"{panel.study.path.name}: specification '{spec.id}'",
+            seen=spec.estimator,
+            expected="pooled_ols or fixed_effects",
+            do="Ask of a specification that is estimated by least squares.",
+        )
+    sample = select_sample(panel, spec)
+    names, term = list(spec.regressors), spec.exposures[0]
+    left = take_out(sample, spec, names)
+    alone, others = left[term].to_numpy(), left.drop(columns=term).to_numpy()
+    rest = alone - others @ np.linalg.lstsq(others, alone, rcond=None)[0]
+    entity = sample.data.index.get_level_values("entity")
+    borne = pd.Series(np.square(rest)).groupby(entity.to_numpy()).sum()
+    design = make_design(sample, spec, names, find_clusters(sample, spec, level))
+    groups = pd.Series(entity, index=sample.data.index)
+    without = leave_out(design, groups, term).set_index("left_out")
+    table = pd.DataFrame(
+        {
+            "rows": groups.value_counts(),
+            "share": borne / borne.sum(),
+            "estimate": without["estimate"],
+            "std_error": without["std_error"],
+        }
+    ).sort_values("share", ascending=False, kind="stable")
+    table.insert(2, "up_to_here", table["share"].cumsum())
+    return table.rename_axis(sample.study.entity.name)
