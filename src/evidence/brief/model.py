@@ -154,9 +154,15 @@ def _bands(language: str, *, simulated: bool) -> list[str]:
 
 
 def _messages(cleared: Cleared, language: str) -> list[dict[str, Any]]:
+    shown = entries_of(cleared)[:MOST_MESSAGES]
+    outcomes = [entry["outcome"] for entry in shown]
+    said = [
+        say_entry(cleared, language, entry, scaled=entry["outcome"] not in outcomes[:place])
+        for place, entry in enumerate(shown)
+    ]
     return [
-        {**item(say_entry(cleared, language, entry), rests=[entry["id"]]), "claim": entry["claim"]}
-        for entry in entries_of(cleared)[:MOST_MESSAGES]
+        {**item(sentence, rests=[entry["id"]]), "claim": entry["claim"]}
+        for sentence, entry in zip(said, shown, strict=True)
     ]
 
 

@@ -13,6 +13,8 @@ from evidence.language import format_number, format_plain, join, say, word_defin
 from evidence.study import Study, read_lock
 
 _MOST_HASHES = 3
+_MOST_CITATIONS = 2
+"""More of them are cited in full in the section on sources alone."""
 
 
 def tell_source(cleared: Cleared, language: str) -> list[str]:
@@ -22,7 +24,10 @@ def tell_source(cleared: Cleared, language: str) -> list[str]:
     hashes = {
         f"{name} {digest[:12]}" for e in neck.findings for name, digest in e.get("data", {}).items()
     }
-    lines = [word_source(cleared, language, everything), *_definitions(cleared, language)]
+    lines = [
+        word_source(cleared, language, everything, whole=True),
+        *_definitions(cleared, language),
+    ]
     left_out = neck.protected["items_left_out"]
     if left_out:
         points = join(language, name_points(study, language, left_out), "semicolon")
@@ -40,9 +45,13 @@ def tell_source(cleared: Cleared, language: str) -> list[str]:
     return lines
 
 
-def word_source(cleared: Cleared, language: str, ids: list[str]) -> str:
-    """Word the source of some findings: citation, counts, periods."""
-    citation = join(language, cleared.neck.protected["citations"].values(), "semicolon")
+def word_source(cleared: Cleared, language: str, ids: list[str], *, whole: bool = False) -> str:
+    """Word the source of some findings: citations (many only as a ``whole``), counts, periods."""
+    citations = cleared.neck.protected["citations"].values()
+    if whole or len(citations) <= _MOST_CITATIONS:
+        citation = join(language, citations, "semicolon")
+    else:
+        citation = say(language, "brief.source_below", title=say(language, "brief.source"))
     counts = count_source(cleared, language, ids)
     outcomes = [e["outcome"] for e in cleared.neck.findings if e["id"] in ids]
     line = say(language, "brief.source_line", citation=citation, **counts)

@@ -23,9 +23,16 @@ def entries_of(cleared: Cleared) -> list[dict[str, Any]]:
     return found
 
 
-def say_entry(cleared: Cleared, language: str, entry: dict[str, Any]) -> str:
-    """Say an entry as a key message does: its sentence, marked where it was not planned."""
-    said = word_finding(language, "sentence", entry, words_of(cleared.study, language, entry))
+def say_entry(
+    cleared: Cleared, language: str, entry: dict[str, Any], *, scaled: bool = True
+) -> str:
+    """Say an entry as a key message does: its sentence, marked where it was not planned.
+
+    ``scaled`` adds which end of a score is the better one.
+    """
+    words = words_of(cleared.study, language, entry)
+    told = words if scaled else {**words, "scale": ""}
+    said = word_finding(language, "sentence", entry, told)
     if is_planned(cleared.study, entry["claim"]):
         return said
     return say(language, "brief.unplanned", text=said)
