@@ -6,7 +6,7 @@ STUDIES := $(filter-out %.advice.toml %.signoff.toml %.replies.toml,$(wildcard n
 JOBS ?= 2
 STRIP := nbstripout --keep-id --extra-keys "metadata.papermill cell.metadata.papermill metadata.language_info"
 
-.PHONY: help setup briefs test test-slow check format lab lock data-readme ci-full crates bench bench-models clean
+.PHONY: help setup briefs test test-slow check format lab lock data-readme ci-full crates verify bench bench-models clean
 
 help:
 	@echo "make briefs   run every study and write the briefs and the portal"
@@ -35,6 +35,9 @@ test: setup
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -n $(JOBS) --dist loadfile notebooks
 
+verify: setup
+	$(BIN)/evidence verify --jobs $(JOBS) $(STUDIES)
+
 test-slow: setup
 	$(BIN)/python -m pytest -m slow -s
 
@@ -56,7 +59,7 @@ lab: setup
 data-readme: setup
 	$(BIN)/python -c 'from pathlib import Path; from evidence.sources import describe_records; Path("data/README.md").write_text(describe_records(Path.cwd()), "utf-8")'
 
-ci-full: check test test-slow briefs
+ci-full: check test test-slow briefs crates verify
 
 bench: setup
 	$(BIN)/python benchmarks/reading.py

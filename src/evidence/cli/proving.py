@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from evidence.cli.common import STUDIES, load, told_plainly
+from evidence.cli.common import STUDIES, keep_fetched, load, told_plainly
 from evidence.study import Study
 
 
@@ -34,12 +34,12 @@ def verify(studies: tuple[Path, ...], tolerance: float, jobs: int) -> None:
         from evidence.kit import list_lines, verify_study
 
         proofs = []
-        for study in load(studies):
+        for study in keep_fetched(load(studies)):
             proof = verify_study(study, tolerance=tolerance, jobs=jobs, tell=_teller(study))
             for line in list_lines(proof):
                 click.echo(f"{study.slug}: {line}")
             proofs.append(proof)
-        if not all(proof.good for proof in proofs):
+        if not (proofs and all(proof.good for proof in proofs)):
             sys.exit(1)
 
 
@@ -53,7 +53,7 @@ def kit(studies: tuple[Path, ...]) -> None:
         from evidence.neck import read_neck
         from evidence.run import check_fresh
 
-        for study in load(studies):
+        for study in keep_fetched(load(studies)):
             check_fresh(study)
             made = write_kit(clear(read_neck(study.internal), study))
             place = made.path.relative_to(study.root)
