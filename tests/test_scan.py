@@ -455,7 +455,7 @@ def test_a_run_without_its_panel_is_refused(cleared: Cleared, tmp_path: Path) ->
 
 def _numbered(*identifiers: int) -> Secrets:
     numbers = frozenset(map(str, identifiers))
-    return Secrets({}, (), numbers, frozenset({"factory"}), np.empty(0), 0)
+    return Secrets({}, (), frozenset(), numbers, frozenset({"factory"}), np.empty(0), 0)
 
 
 @pytest.mark.parametrize(
@@ -766,7 +766,7 @@ def test_numbers_are_read_as_they_are_shown() -> None:
 def test_chance_explains_hits_among_many_numbers() -> None:
     draw_from = np.random.default_rng(1)
     values = np.unique(draw_from.uniform(10_000, 99_999, 20_000).round())
-    dense = Secrets({}, (), frozenset(), frozenset(), values, 100)
+    dense = Secrets({}, (), frozenset(), frozenset(), frozenset(), values, 100)
     others = {float(v): 5 for v in draw_from.integers(10_000, 99_999, 400)}
     assert len(set(others) & set(values.tolist())) > 20
     assert not find_values(dense, others)

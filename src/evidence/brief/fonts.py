@@ -33,10 +33,9 @@ from evidence.exhibits import (
     missing_characters,
     remember,
 )
-from evidence.exhibits.fonts import BENGALI, JAPANESE, KHMER, LATIN, SIGNS, WEIGHTS
+from evidence.exhibits.fonts import BENGALI, JAPANESE, KHMER, LANGUAGES, LATIN, SIGNS, WEIGHTS
 from evidence.language import LOCALES, messages
 
-_LANGUAGES = ("en", "ja", "vi", "km", "bn")
 _WHOLE = {KHMER, BENGALI}
 # What the bytes depend on besides file and characters: this module and the tools it uses.
 _RECIPE = "-".join(
@@ -154,7 +153,7 @@ def _embed_fonts(characters: str, language: str) -> str:
                 f'@font-face{{font-family:"{family}";font-weight:{shown};'
                 f'src:url({address}) format("woff2")}}'
             )
-    rules += [f'[lang|="{lang}"]{{font-family:{list_fallbacks(lang)}}}' for lang in _LANGUAGES]
+    rules += [f'[lang|="{lang}"]{{font-family:{list_fallbacks(lang)}}}' for lang in LANGUAGES]
     return "\n".join(rules)
 
 

@@ -184,13 +184,13 @@ def render_notices(study: Study, edition: Edition) -> dict[str, bytes]:
 
 
 def open_pool(jobs: int) -> ProcessPoolExecutor:
-    """Open a pool of processes that have imported what renders, once for all of them.
+    """Open a pool of processes that have all that renders ready, once for all of them.
 
     They are forked from a server that has set no page: typst keeps threads, which a process
     forked from this one would not get, and would wait for.
     """
     context = get_context("forkserver")
-    context.set_forkserver_preload(["__main__", __name__])
+    context.set_forkserver_preload(["__main__", "evidence.brief.ready"])
     return ProcessPoolExecutor(jobs, context)
 
 

@@ -40,7 +40,7 @@ from evidence.errors import DisclosureError
 _LONGEST_PLAIN = 3
 _SHORTEST_LOOSE = 6
 _SAFE_LENGTH, _MOST_PIECES, _BEFORE = 8, 6, 40
-_SHORTEST_SPLIT = 5
+_SHORTEST_SPLIT, _HEAD = 5, 3
 _YEARS = range(1900, 2101)
 _ID_CHANCE, _VALUE_CHANCE = 0.05, 0.01
 _FEW_DIGITS, _MANY_DIGITS, _MOST_DIGITS = 5, 9, 15
@@ -65,13 +65,14 @@ class Secrets:
     """Identifiers and values in the order in which they are looked up.
 
     ``names`` maps folded identifiers that hold a letter to their count of words,
-    ``order`` holds them sorted; ``numbers`` holds bare
-    numbers; ``words`` name the unit; ``values`` are magnitudes, sorted; ``least_units``
+    ``order`` holds them sorted, ``heads`` how they begin, up to three letters; ``numbers``
+    holds bare numbers; ``words`` name the unit; ``values`` are magnitudes, sorted; ``least_units``
     is the least count of units in a panel (0: values are not bound).
     """
 
     names: dict[str, int]
     order: tuple[str, ...]
+    heads: frozenset[str]
     numbers: frozenset[str]
     words: frozenset[str]
     values: np.ndarray
@@ -113,7 +114,8 @@ def find_name(secrets: Secrets, text: str, *, sure: bool) -> bool:
     from chance.
     """
     words, known = fold(text).split(), dict[str, tuple[bool, int]]()
-    starts = {word for word in set(words) if _look_up(secrets, word, known)[0]}
+    likely = {word for word in set(words) if word[:_HEAD] in secrets.heads}
+    starts = {word for word in likely if _look_up(secrets, word, known)[0]}
     least = 1 if sure else _SHORTEST_LOOSE
     places = [first for first, word in enumerate(words) if word in starts]
     return any(_spells_name(secrets, words, first, known, least) for first in places)
@@ -239,6 +241,7 @@ def _stands_behind(words: frozenset[str], before: str) -> bool:
     return bool(last and last[0] in words)
 
 
+@functools.lru_cache(maxsize=65536)
 def _fold_character(character: str) -> str | None:
     kind = unicodedata.category(character)
     if kind in {"Cf", "Mn"}:
@@ -328,7 +331,8 @@ def _collect(
     loaded = [_read_panel(panel, threshold) for panel in panels]
     values = np.unique(np.concatenate([np.array(exact), *(v for v, _ in loaded)]))
     least = min((units for _, units in loaded), default=0)
-    return Secrets(names, tuple(sorted(names)), frozenset(numbers), words, values, least)
+    heads = frozenset(name[:end] for name in names for end in range(1, _HEAD + 1))
+    return Secrets(names, tuple(sorted(names)), heads, frozenset(numbers), words, values, least)
 
 
 def _can_be_told(key: str) -> bool:

@@ -23,7 +23,8 @@ JAPANESE, SIGNS = "Noto Sans CJK JP", "DejaVu Sans"
 FAMILIES = (LATIN, KHMER, BENGALI, SIGNS, JAPANESE)
 WEIGHTS = (400, 700)
 
-_SCRIPT = {"en": LATIN, "vi": LATIN, "ja": JAPANESE, "km": KHMER, "bn": BENGALI}
+_SCRIPT = {"en": LATIN, "ja": JAPANESE, "vi": LATIN, "km": KHMER, "bn": BENGALI}
+LANGUAGES = tuple(_SCRIPT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
@@ -27,9 +28,16 @@ def measure(text: str, *, size: float = PLAIN, weight: str = "normal") -> float:
 @functools.lru_cache(maxsize=8192)
 def _measure(text: str, size: float, weight: str, families: tuple[str, ...]) -> float:
     """Measure a text; pictures of a language share most of theirs."""
-    figure = blank("wide")
+    figure = _paper()
     drawn = figure.text(0, 0, text, fontsize=size, fontweight=weight, fontfamily=families)
-    return float(drawn.get_window_extent().width / figure.dpi)
+    width = float(drawn.get_window_extent().width / figure.dpi)
+    drawn.remove()
+    return width
+
+
+@functools.cache
+def _paper() -> Figure:
+    return blank("wide")
 
 
 def widest(texts: Iterable[str], *, size: float = PLAIN) -> float:

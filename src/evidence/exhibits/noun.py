@@ -39,7 +39,9 @@ class Exhibit:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """The data, a mapping a row."""
-        return [{str(k): v for k, v in row.items()} for row in self.data.to_dict("records")]
+        names = [str(name) for name in self.data.columns]
+        columns = [column.tolist() for _, column in self.data.items()]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     @property
     def form(self) -> str:

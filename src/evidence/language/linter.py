@@ -170,13 +170,14 @@ def _flaws_of(language: str, texts: tuple[str, str], place: str, strength: Stren
     verbs, patterns = load_lists(language), compile_words(language)
     found = []
     for needs in TRIED:
-        for match in patterns[needs].finditer(bare):
+        matches = list(patterns[needs].finditer(bare))
+        for match in matches:
             if needs == "never" or STRENGTHS.index(needs) > STRENGTHS.index(strength):
                 remedy = f"Write instead, for this design: {' | '.join(verbs.earned[strength])}."
                 word = " ".join(match.group().split())
                 found.append((match.start(), Flaw(place, word, _around(plain, match), needs,
                                                   strength, remedy)))  # fmt: skip
-        bare = _blank(bare, patterns[needs])
+        bare = _blank(bare, patterns[needs]) if matches else bare
     return [flaw for _, flaw in sorted(found, key=lambda item: item[0])]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import keyword
 import math
 import re
@@ -65,9 +66,16 @@ def find_cells(path: Path, verb: str) -> list[str]:
     RunError
         Where it is no notebook, or was executed before.
     """
+    state = path.stat() if path.is_file() else None
+    return list(_find_cells(path, verb, state and (state.st_mtime_ns, state.st_size)))
+
+
+@functools.lru_cache(maxsize=64)
+def _find_cells(path: Path, verb: str, _: tuple[int, int] | None) -> tuple[str, ...]:
+    """Find cells, once for each state of the file."""
     called = re.compile(rf"(?m)^[^#\n]*\b{re.escape(verb)}\s*\(")
     cells = load_notebook(path).cells
-    return [c.id for c in cells if c.cell_type == "code" and called.search(c.source)]
+    return tuple(c.id for c in cells if c.cell_type == "code" and called.search(c.source))
 
 
 def list_sections(notebook: Any) -> list[str]:
