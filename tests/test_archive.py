@@ -20,12 +20,15 @@ from evidence.sources import (
     Archived,
     archive_file,
     fingerprint,
+    list_raw,
     list_unfetched,
     list_versions,
     load_record,
     read_snapshot,
     read_version,
 )
+from evidence.sources.identity import Register
+from evidence.sources.identity.register import write_register
 from samples import edit, make_project, write_source
 
 COLUMNS = {"plant": "text", "year": "integer", "output": "number"}
@@ -531,3 +534,26 @@ def test_a_source_is_unfetched_only_while_nothing_of_it_is_there(project: Path) 
     assert list_unfetched(project, named) == ("ilostat_sdg_882",)
     with pytest.raises(SourceError):
         read_snapshot(project, "pwt", seed=0, case={})
+
+
+def test_what_is_listed_of_a_source_is_all_that_it_is_read_from(
+    project: Path, loose: Path, tmp_path: Path
+) -> None:
+    _keep(project, loose, FIRST, MONDAY)
+    _keep(project, loose, SECOND, TUESDAY)
+    write_register(project, Register("factories", (), (), ()))
+    _record(project, 'kind = "file"', 'kind = "file"\nregister = "factories"')
+    listed = list_raw(project, "sample")
+    names = {path.relative_to(project / "data/raw").as_posix() for path in listed}
+    assert {"registers/factories/factories.csv", "registers/factories/aliases.csv"} < names
+    elsewhere = make_project(tmp_path / "elsewhere")
+    for path in (project / "data/sources/sample.toml", *listed):
+        target = elsewhere / path.relative_to(project)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    assert fingerprint(elsewhere, "sample", seed=0) == fingerprint(project, "sample", seed=0)
+    (copy,) = (path for path in listed if path.suffix == ".csv" and "archive" in path.parts)
+    assert copy.read_text("utf-8") == SECOND
+    _stack(project)
+    assert len(list_raw(project, "sample")) == len(listed) + 2
+    assert list_raw(project, "value_chains") == list_raw(project, "jobtraining") == ()

@@ -24,7 +24,10 @@ from evidence.run import (
     plan_runs,
     run_study,
 )
+from evidence.run.joining import join_results
 from evidence.run.notebook import SENTINEL, add_sentinel, check_complete, clean_record
+from evidence.run.processor import describe_processor
+from evidence.run.verify.replay import is_same_place
 from evidence.study import Study, load_study
 
 DEFAULTS = {"study": "plants", "output": "", "seed": 1}
@@ -142,8 +145,25 @@ def test_a_rerun_that_fails_leaves_the_earlier_result(ran: Study) -> None:
     check_fresh(ran)
 
 
+def test_the_manifest_names_each_processor_that_took_part(ran: Study) -> None:
+    (job,) = plan_runs(ran)
+    path, manifest = job.folder / "run.json", ran.internal / "manifest.json"
+    before, kept = path.read_bytes(), manifest.read_bytes()
+    run = json.loads(before)
+    run["processor"]["model"] = "another"
+    path.write_text(json.dumps(run), "utf-8")
+    try:
+        join_results(ran, (job,), 1)
+        assert json.loads(manifest.read_text("utf-8"))["processor"]["model"] == "another"
+        assert not is_same_place(ran, ran.internal)
+    finally:
+        path.write_bytes(before)
+        manifest.write_bytes(kept)
+
+
 def test_a_run_explains_itself_in_its_manifest(ran: Study) -> None:
     manifest = json.loads((ran.internal / "manifest.json").read_text("utf-8"))
+    assert manifest["processor"] == describe_processor()
     parts = {"notebook", "parameters", "data", "study", "packs", "code", "environment"}
     assert set(manifest["runs"][0]["parts"]) == parts
     assert "pieces" not in manifest["runs"][0]

@@ -56,7 +56,8 @@ def _print_line(event: Event, seconds: float) -> None:
     if event.kind in {"cell", "unchanged"}:
         return
     after = f"({event.job.why})" if event.kind == "start" else f"after {seconds:.1f} s"
-    click.echo(f"{event.job.study.slug}: {event.job.name} {event.kind} {after}")
+    where = f" on {event.worker}" if event.worker else ""
+    click.echo(f"{event.job.study.slug}: {event.job.name} {event.kind}{where} {after}")
 
 
 def _print_json(event: Event, seconds: float) -> None:
@@ -65,6 +66,8 @@ def _print_json(event: Event, seconds: float) -> None:
         document |= {"cell": event.cell, "of": event.of, "section": event.section}
     if event.kind == "start":
         document |= {"why": event.job.why, "expected": event.job.expected}
+    if event.worker:
+        document["worker"] = event.worker
     if event.kind != "unchanged":
         document["seconds"] = round(seconds, 3)
     _echo(document)
@@ -131,7 +134,8 @@ def _describe(event: Event, seconds: float) -> str:
     section = f": {event.section}" if event.section else ""
     expected = event.job.expected
     about = f" of about {expected:.0f}" if expected is not None else ""
-    return f"  {event.job.name}{cell}{section} · {seconds:.0f}{about} s"
+    where = f" on {event.worker}" if event.worker else ""
+    return f"  {event.job.name}{where}{cell}{section} · {seconds:.0f}{about} s"
 
 
 def _print_table(took: list[tuple[Event, float]]) -> None:

@@ -67,10 +67,33 @@ def _tell_report(jobs: tuple[Job, ...], report: DataReport) -> None:
     type=click.IntRange(1),
     help="Notebooks at the same time.",
 )
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    default="",
+    help="Run on the workers of this Dask scheduler (tcp://host:8786) instead.",
+)
+@click.option(
+    "--share",
+    metavar="FOLDER|URL",
+    default="",
+    help="What the workers see as well; by default a folder among the study's results.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would run and why; run nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one event a line, for machines.")
-def run(studies: tuple[Path, ...], seed: int, jobs: int, *, dry_run: bool, as_json: bool) -> None:
+def run(
+    studies: tuple[Path, ...],
+    seed: int,
+    jobs: int,
+    scheduler: str,
+    share: str,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Run the notebooks of studies whose inputs have changed."""
+    if share and not scheduler:
+        raise click.UsageError("--share is for --scheduler")
     with told_plainly():
         loaded = keep_fetched([load_study(path) for path in studies], as_json=as_json)
         plans = [plan_runs(study, seed=seed) for study in loaded]
@@ -83,7 +106,9 @@ def run(studies: tuple[Path, ...], seed: int, jobs: int, *, dry_run: bool, as_js
         failed = False
         for study in loaded:
             with follow(study, as_json=as_json) as tell:
-                result = run_study(study, seed=seed, workers=jobs, tell=tell)
+                result = run_study(
+                    study, seed=seed, workers=jobs, tell=tell, scheduler=scheduler, share=share
+                )
             summarise(result, as_json=as_json)
             failed = failed or bool(result.failures)
         if failed:

@@ -16,7 +16,7 @@ class Event:
     """Something that happened to a job.
 
     Of a ``cell`` that begins, ``cell`` is its place among the ``of`` code cells, from 1, and
-    ``section`` the heading above it.
+    ``section`` the heading above it. ``worker`` names who executes the job, on a cluster.
     """
 
     job: Job
@@ -24,6 +24,7 @@ class Event:
     cell: int = 0
     of: int = 0
     section: str = ""
+    worker: str = ""
 
 
 Tell = Callable[[Event], None]

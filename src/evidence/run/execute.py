@@ -31,6 +31,7 @@ from evidence.run.notebook import (
     load_notebook,
 )
 from evidence.run.plan import Job
+from evidence.run.processor import describe_processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ def _finish(job: Job, notebook: Any, record: Path, token: str, seconds: float) -
         "why": job.why,
         "seconds": round(seconds, 3),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "processor": describe_processor(),
         "verdict": "complete",
         "cells": cells,
         "warnings": told,

@@ -38,16 +38,24 @@ _DEFAULT = "en"
 def list_code(languages: Iterable[str]) -> Pieces:
     """Hash the files of the package that a kernel may read, words in these languages only."""
     other = {str(code) for code in LANGUAGES} - set(languages)
-    found = {
-        path.relative_to(_PACKAGE).as_posix(): path
-        for path in _PACKAGE.rglob("*")
-        if path.suffix in {".py", ".po", ".json", ".toml"} and "__pycache__" not in path.parts
-    }
     return {
         name: sha256(path.read_bytes())
-        for name, path in sorted(found.items())
+        for name, path in _list_package()
         if not _is_outside(name) and not _is_worded_in(name, other)
     }
+
+
+def list_package() -> Pieces:
+    """Hash all files of the package."""
+    return {name: sha256(path.read_bytes()) for name, path in _list_package()}
+
+
+def _list_package() -> list[tuple[str, Path]]:
+    return sorted(
+        (path.relative_to(_PACKAGE).as_posix(), path)
+        for path in _PACKAGE.rglob("*")
+        if path.suffix in {".py", ".po", ".json", ".toml"} and "__pycache__" not in path.parts
+    )
 
 
 def _is_outside(name: str) -> bool:

@@ -7,6 +7,7 @@ import json
 import platform
 import shutil
 from datetime import UTC, datetime
+from typing import Any
 
 from evidence.errors import RunError
 from evidence.neck import Neck, check_schema, join_necks, read_neck, replace_file, save_neck
@@ -17,7 +18,7 @@ from evidence.run.processor import describe_processor
 from evidence.study import Study
 
 _SHOWN_VERSIONS = ("evidence", "linearmodels", "numpy", "pandas", "papermill", "statsmodels")
-_IN_A_RUN = {"files", "pieces"}
+_IN_A_RUN = {"files", "pieces", "processor"}
 """What only the case's own ``run.json`` holds."""
 
 
@@ -49,7 +50,7 @@ def join_results(study: Study, jobs: tuple[Job, ...], seed: int) -> None:
         "lock": jobs[0].parts["environment"],
         "versions": {name: importlib.metadata.version(name) for name in _SHOWN_VERSIONS}
         | {"python": platform.python_version()},
-        "processor": describe_processor(),
+        "processor": _name_processors(runs),
         "seed": seed,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "verdict": "complete",
@@ -59,6 +60,13 @@ def join_results(study: Study, jobs: tuple[Job, ...], seed: int) -> None:
     }
     check_schema(document, "manifest", f"{study.slug}/manifest.json")
     replace_file(study.internal / "manifest.json", as_json(document))
+
+
+def _name_processors(runs: list[dict[str, Any]]) -> dict[str, str]:
+    """Name the processor that runs were computed on, or each that took part."""
+    here = describe_processor()
+    told = [run.get("processor", here) for run in runs]
+    return {key: "; ".join(sorted({one[key] for one in told})) for key in here}
 
 
 def _check_whole(study: Study, neck: Neck) -> None:

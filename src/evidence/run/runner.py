@@ -37,6 +37,8 @@ def run_study(
     seed: int = 1,
     workers: int = 1,
     tell: Tell = lambda event: None,
+    scheduler: str = "",
+    share: str = "",
 ) -> Run:
     """Run what is stale of a study, then join and keep the neck.
 
@@ -46,6 +48,9 @@ def run_study(
         Notebooks that run at the same time.
     tell : callable
         Called with each ``Event``.
+    scheduler, share : str
+        Address of a Dask scheduler whose workers execute the notebooks instead, and the
+        folder or URL that they see as well; see ``execute_on_cluster``.
 
     Raises
     ------
@@ -60,7 +65,12 @@ def run_study(
         unchanged = tuple(job for job in jobs if not job.why)
         for job in unchanged:
             tell(Event(job, "unchanged"))
-        failures = _execute_all(stale, workers, tell) if stale else ()
+        if not stale:
+            failures: tuple[Failure, ...] = ()
+        elif scheduler:
+            failures = _send_all(stale, scheduler, share, tell)
+        else:
+            failures = _execute_all(stale, workers, tell)
         if not failures and not is_kept(study, jobs):
             _join(study, jobs, seed)
         if not failures:
@@ -82,6 +92,19 @@ def _execute_all(stale: list[Job], workers: int, tell: Tell) -> tuple[Failure, .
                 failures.append(failure)
             tell(Event(futures[future], "failed" if failure else "done"))
     return tuple(failures)
+
+
+def _send_all(stale: list[Job], scheduler: str, share: str, tell: Tell) -> tuple[Failure, ...]:
+    try:
+        from evidence.run.cluster.send import execute_on_cluster
+    except ImportError:
+        raise RunError(
+            f"scheduler {scheduler}",
+            seen="no Dask on this machine",
+            expected="the packages dask and distributed",
+            do="Install the extra: pip install 'evidence[cluster]'.",
+        ) from None
+    return execute_on_cluster(stale, scheduler, share, tell)
 
 
 def _join(study: Study, jobs: tuple[Job, ...], seed: int) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from evidence.sources.archive import archive_file, list_versions, read_version
     from evidence.sources.catalogue import describe_records
     from evidence.sources.copies import Archived
-    from evidence.sources.files import describe_case, fingerprint, list_unfetched
+    from evidence.sources.files import describe_case, fingerprint, list_raw, list_unfetched
     from evidence.sources.identity import ACCEPT_ABOVE, ASK_FROM
     from evidence.sources.reading.alike import find_alike
     from evidence.sources.record import Column, Record, Table, load_record
@@ -34,7 +34,7 @@ _MODULE = {
     "archive": ("archive_file", "list_versions", "read_version"),
     "catalogue": ("describe_records",),
     "copies": ("Archived",),
-    "files": ("describe_case", "fingerprint", "list_unfetched"),
+    "files": ("describe_case", "fingerprint", "list_raw", "list_unfetched"),
     "identity": ("ACCEPT_ABOVE", "ASK_FROM"),
     "reading.alike": ("find_alike",),
     "record": ("Column", "Record", "Table", "load_record"),
@@ -59,6 +59,7 @@ __all__ = [
     "find_alike",
     "fingerprint",
     "hash_cases",
+    "list_raw",
     "list_sources",
     "list_unfetched",
     "list_versions",

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from evidence.errors import SourceError
 from evidence.sources.copies import (
     FOLDER,
+    PAPERS,
     Copy,
     File,
     check_inside,
@@ -22,7 +23,7 @@ from evidence.sources.copies import (
     leads_out,
     list_copies,
 )
-from evidence.sources.identity.register import fingerprint_register
+from evidence.sources.identity.register import fingerprint_register, list_register
 from evidence.sources.record import Record, Table, load_record
 
 
@@ -101,6 +102,25 @@ def _is_fetched(record: Record) -> bool:
 def _holds_files(root: Path, record: Record) -> bool:
     folder = root / "data" / "raw" / record.id
     return any(path.is_file() for path in folder.rglob("*"))
+
+
+def list_raw(root: Path, source: str) -> tuple[Path, ...]:
+    """List the files below ``data/raw/`` that a source is read from today.
+
+    Raw files, the papers of archived copies, the files of its register.
+
+    Raises
+    ------
+    SourceError
+        Where the record or a file is missing.
+    """
+    record = load_record(root, source)
+    folder = root / "data" / "raw" / record.id
+    tables = record.tables if record.kind == "file" else ()
+    files = [file for table in tables for file in find_files(folder, record, table)]
+    papers = [f.path.with_name(f.path.name + PAPERS) for f in files if f.archived is not None]
+    register = list_register(root, record.register) if record.register else ()
+    return tuple(dict.fromkeys([*(file.path for file in files), *papers, *register]))
 
 
 def package_folder(record: Record) -> Path:

@@ -158,6 +158,18 @@ def fingerprint_register(root: Path, register: str) -> str:
     return digest.hexdigest()
 
 
+def list_register(root: Path, register: str) -> list[Path]:
+    """List the files of a register that are there.
+
+    Raises
+    ------
+    SourceError
+        As ``register_folder``.
+    """
+    paths = [register_folder(root, register) / name for name in _FILES]
+    return [path for path in paths if path.is_file()]
+
+
 def columns(kind: type[Factory | Alias | Decision]) -> tuple[str, ...]:
     """List the columns of a register file."""
     return tuple(field.name for field in fields(kind))
