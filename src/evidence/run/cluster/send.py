@@ -56,35 +56,36 @@ def execute_on_cluster(
     study = stale[0].study
     address = _name_share(study, share)
     topic = f"evidence-{secrets.token_hex(8)}"
-    with _connect(scheduler) as client, _open(address, share) as place:
+    # The client goes first, and takes back its jobs, before what they need is removed.
+    with _open(address, share) as place, _connect(scheduler) as client:
         files = {path.relative_to(study.root).as_posix(): path for path in _list_files(study)}
         sent = {relative: put_file(place, path) for relative, path in files.items()}
-        here = list_here()
         told = _Told(tuple(stale), tell)
         client.subscribe_topic(topic, told.hear)
-        futures = {}
-        for number, job in enumerate(stale):
-            parcel = Parcel(
-                number=number,
-                study=study.slug,
-                notebook=job.notebook,
-                case=job.case.id,
-                seed=job.parameters["seed"],
-                why=job.why,
-                key=job.key,
-                parts=job.parts,
-                here=here,
-                files=sent,
-                share=address,
-                topic=topic,
-            )
-            name = f"{study.slug}-{job.case.id}-{job.notebook}-{topic}"
-            futures[client.submit(work, parcel, key=name, pure=False, retries=RETRIES)] = job
-        try:
-            return tuple(_collect(futures, place, told))
-        except BaseException:
-            client.cancel(list(futures))
-            raise
+        futures = {
+            client.submit(work, parcel, key=f"{job.name} {topic}", pure=False, retries=RETRIES): job
+            for job, parcel in zip(stale, _pack(stale, sent, address, topic), strict=True)
+        }
+        return tuple(_collect(futures, place, told))
+
+
+def _pack(stale: list[Job], sent: dict[str, str], address: str, topic: str) -> Iterator[Parcel]:
+    here = list_here()
+    for number, job in enumerate(stale):
+        yield Parcel(
+            number=number,
+            study=job.study.slug,
+            notebook=job.notebook,
+            case=job.case.id,
+            seed=job.parameters["seed"],
+            why=job.why,
+            key=job.key,
+            parts=job.parts,
+            here=here,
+            files=sent,
+            share=address,
+            topic=topic,
+        )
 
 
 class _Told:
