@@ -125,7 +125,7 @@ def figures(study: Study, panel: Panel, chains: Study, chains_neck: Neck) -> dic
         replace(case, names=tuple({**dict.fromkeys(LANGUAGES, n["en"]), **n} for n in case.names))
         for case in chains.cases
     )
-    told = replace(study, cases=cases, root=chains.root)
+    told = replace(study, cases=cases, root=chains.root, data=chains.data)
     labelled = tuple(
         replace(v, label={**dict.fromkeys(LANGUAGES, v.name), **v.label},
                 noun={**dict.fromkeys(LANGUAGES, NOUNS), **v.noun})
