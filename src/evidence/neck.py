@@ -33,6 +33,8 @@ from evidence.models import Fit, list_adopters
 from evidence.panel import Panel, select_sample
 
 SCHEMAS = Path(__file__).parent / "schemas"
+STALE = ("exhibits/*",)
+"""What of an earlier neck goes, where a new one does not hold it."""
 _COUNTS = ("nobs", "n_entities", "n_periods", "n_clusters", "n_treated_clusters")
 _TEXTS = ("analysis", "case", "specification", "estimator", "outcome", "term", "unit", "level",
           "cov_type", "small_sample", "role", "reason", "moderator")  # fmt: skip
@@ -127,23 +129,34 @@ def _as_parquet(data: pd.DataFrame) -> bytes:
 
 
 def save_neck(neck: Neck, folder: Path) -> None:
-    """Save a neck into a folder, each file written beside and renamed.
+    """Save a neck into a folder: every file is written beside its place, then renamed.
 
     Raises
     ------
     NeckError
         Where something breaks its schema; nothing is written then.
     """
+    files = lay_out_neck(neck, folder.name)
+    make_private(folder)
+    replace_files(folder, files, STALE)
+
+
+def lay_out_neck(neck: Neck, where: str) -> dict[str, bytes]:
+    """Lay out the files of a neck: path in its folder → content.
+
+    Raises
+    ------
+    NeckError
+        Where something breaks its schema.
+    """
     texts = _serialise(neck)
-    _check_neck(texts, folder.name)
-    private = folder / "exhibits"
-    private.mkdir(parents=True, exist_ok=True, mode=0o700)
-    kept = {folder / name for name in texts}
-    for name, text in texts.items():
-        _replace_text(folder / name, text)
-    for stale in private.iterdir():
-        if stale not in kept:
-            stale.unlink()
+    _check_neck(texts, where)
+    return {name: text.encode("utf-8") for name, text in texts.items()}
+
+
+def make_private(folder: Path) -> None:
+    """Make a neck's folder of exhibits, which nobody else can enter."""
+    (folder / "exhibits").mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 def read_neck(folder: Path) -> Neck:

@@ -32,6 +32,11 @@ def told_plainly() -> Iterator[None]:
     except EvidenceError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+    except OSError as error:
+        name = Path(error.filename).name if error.filename else "disk"
+        why = error.strerror or error
+        click.echo(f"error: {name}: cannot be read or written ({why}). Mend that.", err=True)
+        sys.exit(1)
 
 
 def load(paths: Iterable[Path]) -> list[Study]:

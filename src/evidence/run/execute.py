@@ -17,7 +17,8 @@ from typing import Any
 import nbformat
 
 from evidence.errors import EvidenceError, RunError
-from evidence.neck import read_neck, replace_file, replace_folder
+from evidence.neck import Neck, read_neck, replace_file, replace_folder
+from evidence.run.disk import explain_disk
 from evidence.run.event import Event, Tell
 from evidence.run.inputs import sha256
 from evidence.run.kernels.output import name_failed
@@ -53,7 +54,7 @@ def execute(job: Job, tell: Tell) -> Failure | None:
     token = secrets.token_hex(16)
     record = work / f"{job.notebook}.ipynb"
     try:
-        source = load_notebook(job.study.root / "notebooks" / f"{job.notebook}.ipynb")
+        source = _load_planned(job)
         add_sentinel(source, token)
         prepared = work / "prepared.ipynb"
         nbformat.write(source, prepared)
@@ -62,9 +63,25 @@ def execute(job: Job, tell: Tell) -> Failure | None:
         _finish(job, notebook, record, token, time.monotonic() - began)
     except EvidenceError as error:
         return _fail(job, record, error)
+    except OSError as error:
+        return _fail(job, record, explain_disk(job.study, error))
     except Exception as error:
         return _fail(job, record, _explain(job, record, error))
     return None
+
+
+def _load_planned(job: Job) -> Any:
+    """Load a job's notebook; refuse one that is no longer what was planned."""
+    path = job.study.root / "notebooks" / f"{job.notebook}.ipynb"
+    notebook = load_notebook(path)
+    if sha256(path.read_bytes()) != job.pieces["notebook"][path.name]:
+        raise RunError(
+            path.name,
+            seen="a notebook that was saved after this run began",
+            expected="the one that was planned",
+            do="Run again.",
+        )
+    return notebook
 
 
 def _tell_cells(job: Job, notebook: Any, tell: Tell) -> Callable[..., None]:
@@ -115,8 +132,8 @@ def _finish(job: Job, notebook: Any, record: Path, token: str, seconds: float) -
     cells = check_complete(notebook, token, record.name)
     identity = {"study": job.study.slug, "case": job.case.id, "notebook": job.notebook}
     clean_record(notebook, identity)
-    nbformat.write(notebook, record)
-    read_neck(record.parent)
+    replace_file(record, (nbformat.writes(notebook) + "\n").encode())
+    _check_whole(job, read_neck(record.parent))
     files = sorted(path for path in record.parent.rglob("*") if path.is_file())
     document = {
         "notebook": job.notebook,
@@ -138,6 +155,24 @@ def _finish(job: Job, notebook: Any, record: Path, token: str, seconds: float) -
     }
     replace_file(record.parent / "run.json", as_json(document))
     replace_folder(record.parent, job.folder)
+
+
+def _check_whole(job: Job, neck: Neck) -> None:
+    """Check that a notebook fitted all its specifications and stated all their claims."""
+    study, case = job.study, job.case.id
+    estimated = set(zip(neck.estimates["case"], neck.estimates["specification"], strict=True))
+    stated = {(e["case"], e["claim"]) for e in neck.findings if e["kind"] == "finding"}
+    own = [spec.id for spec in study.specifications if spec.notebook == job.notebook]
+    wanted = {(case, name) for name in own}
+    claimed = {(case, claim.id) for claim in study.claims if claim.specification in own}
+    absent = sorted(wanted - estimated) + sorted(claimed - stated)
+    if absent:
+        raise RunError(
+            f"{job.notebook}.ipynb ({case})",
+            seen="no result for " + "; ".join(" · ".join(pair) for pair in absent[:5]),
+            expected="every specification and claim in every case",
+            do="See that the notebook fits all its specifications and states all claims.",
+        )
 
 
 def _explain(job: Job, record: Path, error: Exception) -> EvidenceError:

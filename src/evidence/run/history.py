@@ -21,7 +21,9 @@ from evidence.study import Study
 MOST_KEPT = 10
 """Runs kept beside those that were published; the oldest goes first."""
 
+_KEPT = "history/[!.]*/manifest.json"
 _MARK = "published"
+_WORK = ".keeping-"
 _JOINED = ("manifest.json", "estimates.csv", "findings.json", "protected.json")
 _OF_A_CASE = ("panel.parquet", "ledger.csv", "run.json")
 _PAPERS = ("data/countries", "data/sectors", "data/questionnaires", "data/laws")
@@ -35,8 +37,16 @@ def name_run(manifest: dict[str, Any]) -> str:
 
 def list_history(internal: Path) -> list[Path]:
     """List the kept runs of a study's internal folder, the earliest first."""
-    kept = [path.parent for path in (internal / "history").glob("*/manifest.json")]
-    return sorted(kept, key=lambda folder: (read_manifest(folder)["finished"], folder.name))
+    found = {path.parent: _read_finished(path) for path in internal.glob(_KEPT)}
+    return sorted(filter(found.get, found), key=lambda folder: (found[folder], folder.name))
+
+
+def _read_finished(manifest: Path) -> str:
+    """Read when a kept run finished; nothing where its manifest is damaged."""
+    try:
+        return str(json.loads(manifest.read_text(encoding="utf-8"))["finished"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -65,8 +75,10 @@ def keep_run(study: Study) -> Path:
     from evidence.neck import replace_file, replace_folder
 
     home.mkdir(mode=0o700, exist_ok=True)
+    for left in home.glob(f"{_WORK}*"):
+        shutil.rmtree(left)
     earlier = [path for path in home.iterdir() if path.name.endswith(name[-9:])]
-    work = Path(tempfile.mkdtemp(dir=home, prefix=".keeping-"))
+    work = Path(tempfile.mkdtemp(dir=home, prefix=_WORK))
     try:
         _copy_results(study, manifest, work)
         _copy_papers(study, work)

@@ -9,8 +9,15 @@ import shutil
 from datetime import UTC, datetime
 from typing import Any
 
-from evidence.errors import RunError
-from evidence.neck import Neck, check_schema, join_necks, read_neck, replace_file, save_neck
+from evidence.neck import (
+    STALE,
+    check_schema,
+    join_necks,
+    lay_out_neck,
+    make_private,
+    read_neck,
+    replace_files,
+)
 from evidence.run.execute import as_json
 from evidence.run.inputs import sha256
 from evidence.run.plan import Job, hash_data
@@ -23,22 +30,19 @@ _IN_A_RUN = {"files", "pieces", "processor"}
 
 
 def join_results(study: Study, jobs: tuple[Job, ...], seed: int) -> None:
-    """Join and save the necks of a study's jobs; write its manifest last.
+    """Join and save the necks of a study's jobs; its manifest gets its place last.
 
     Raises
     ------
-    RunError, NeckError
+    NeckError
         Where a result is absent or breaks its schema; nothing is joined then.
     """
     neck = join_necks(read_neck(job.folder) for job in jobs)
-    _check_whole(study, neck)
-    save_neck(neck, study.internal)
+    files = lay_out_neck(neck, study.slug)
     shutil.rmtree(study.internal / "running", ignore_errors=True)
     shutil.rmtree(study.internal / "failed", ignore_errors=True)
     runs = [json.loads((job.folder / "run.json").read_text(encoding="utf-8")) for job in jobs]
     shown = [{key: value for key, value in run.items() if key not in _IN_A_RUN} for run in runs]
-    files = [study.internal / name for name in ("estimates.csv", "findings.json", "protected.json")]
-    files += sorted((study.internal / "exhibits").iterdir())
     document = {
         "schema_version": 1,
         "study": study.slug,
@@ -54,12 +58,11 @@ def join_results(study: Study, jobs: tuple[Job, ...], seed: int) -> None:
         "seed": seed,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "verdict": "complete",
-        "files": {
-            path.relative_to(study.internal).as_posix(): sha256(path.read_bytes()) for path in files
-        },
+        "files": {name: sha256(payload) for name, payload in files.items()},
     }
     check_schema(document, "manifest", f"{study.slug}/manifest.json")
-    replace_file(study.internal / "manifest.json", as_json(document))
+    make_private(study.internal)
+    replace_files(study.internal, {**files, "manifest.json": as_json(document)}, STALE)
 
 
 def _name_processors(runs: list[dict[str, Any]]) -> dict[str, str]:
@@ -67,18 +70,3 @@ def _name_processors(runs: list[dict[str, Any]]) -> dict[str, str]:
     here = describe_processor()
     told = [run.get("processor", here) for run in runs]
     return {key: "; ".join(sorted({one[key] for one in told})) for key in here}
-
-
-def _check_whole(study: Study, neck: Neck) -> None:
-    estimated = set(zip(neck.estimates["case"], neck.estimates["specification"], strict=True))
-    stated = {(e["case"], e["claim"]) for e in neck.findings if e["kind"] == "finding"}
-    wanted = {(c.id, s.id) for c in study.cases for s in study.specifications}
-    claimed = {(c.id, claim.id) for c in study.cases for claim in study.claims}
-    absent = sorted(wanted - estimated) + sorted(claimed - stated)
-    if absent:
-        raise RunError(
-            f"{study.path.name}",
-            seen="no result for " + "; ".join(" · ".join(pair) for pair in absent[:5]),
-            expected="every specification and claim in every case",
-            do="See that the notebook fits all its specifications and states all claims.",
-        )

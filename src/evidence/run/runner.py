@@ -7,15 +7,16 @@ import fcntl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evidence.errors import RunError
+from evidence.files import sweep
+from evidence.run.disk import explain_disk
 from evidence.run.event import Event, Tell
 from evidence.run.fresh import is_kept
 from evidence.run.history import keep_run
 from evidence.run.plan import Job, plan_runs
-from evidence.study import Study
+from evidence.study import Study, load_study
 
 if TYPE_CHECKING:
     from evidence.run.execute import Failure
@@ -60,6 +61,7 @@ def run_study(
         on, and the study's earlier results stay as they were.
     """
     with _on_disk(study), _lock(study):
+        sweep(study.internal, apart="draft")
         jobs = plan_runs(study, seed=seed, keep=True)
         stale = [job for job in jobs if job.why]
         unchanged = tuple(job for job in jobs if not job.why)
@@ -71,6 +73,8 @@ def run_study(
             failures = _send_all(stale, scheduler, share, tell)
         else:
             failures = _execute_all(stale, workers, tell)
+        if stale and not failures:
+            _check_still(study, seed)
         if not failures and not is_kept(study, jobs):
             _join(study, jobs, seed)
         if not failures:
@@ -107,6 +111,18 @@ def _send_all(stale: list[Job], scheduler: str, share: str, tell: Tell) -> tuple
     return execute_on_cluster(stale, scheduler, share, tell)
 
 
+def _check_still(study: Study, seed: int) -> None:
+    """Check that inputs and results stayed as they were while the notebooks ran."""
+    moved = [job for job in plan_runs(load_study(study.path), seed=seed) if job.why]
+    if moved:
+        raise RunError(
+            f"{study.slug}: {moved[0].name}",
+            seen=f"{moved[0].why}, while the study ran",
+            expected="inputs and results that nobody changes until the run has ended",
+            do="See that no notebook writes there, and run again: what is still good is kept.",
+        )
+
+
 def _join(study: Study, jobs: tuple[Job, ...], seed: int) -> None:
     from evidence.run.joining import join_results
 
@@ -119,12 +135,7 @@ def _on_disk(study: Study) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(
-            f"{study.slug}: {Path(error.filename).name if error.filename else 'results'}",
-            seen=f"what cannot be read or written ({error.strerror or error})",
-            expected=f"room and rights under reports/internal/{study.slug}/",
-            do="Make room, or mend the folder's rights, and run again: what is done is kept.",
-        ) from error
+        raise explain_disk(study, error) from error
 
 
 @contextlib.contextmanager

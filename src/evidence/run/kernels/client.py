@@ -37,6 +37,8 @@ FIXED = {
 # Arrow's allocator would start a thread of its own.
 _ONE_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 _READ_AT_START = ("PYTHON", "LD_", "LC_", "LANG", "MALLOC_", "MPLCONFIG", "ARROW_", "HOME", "TZ")
+_MOST_BYTES = 70
+"""A socket's path has at most 103 bytes on some systems; a name in the folder takes 33."""
 _HARMLESS = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
 
 
@@ -160,10 +162,13 @@ def find_folder() -> Path:
     Raises
     ------
     OSError
-        Where somebody else holds that name.
+        Where somebody else holds that name, or it is too long.
     """
-    home = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    folder = Path(home) / f"evidence-{os.getuid()}"
+    named = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    home = named if named.is_dir() else Path(tempfile.gettempdir())
+    folder = home / f"evidence-{os.getuid()}"
+    if len(os.fsencode(folder)) > _MOST_BYTES:
+        raise FileNotFoundError(f"the name of {folder} is too long for a socket")
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if found.st_uid != os.getuid() or found.st_mode & 0o077 or folder.is_symlink():

@@ -11,6 +11,7 @@ not be derived here, for papermill looks for engines while it loads itself.
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import os
 import sys
@@ -32,17 +33,24 @@ from papermill.utils import nb_language as nb_language
 
 from evidence.files import replace_file
 from evidence.run.kernels import hooks
-from evidence.run.kernels.output import is_local, name_failed
+from evidence.run.kernels.output import is_local, lock_output, name_failed
 from evidence.run.kernels.provisioner import WarmProvisioner
 from evidence.run.kernels.verdict import judge_cell, judge_notebook, mark_cell
 
 CELL_SECONDS = 1800
+OUTPUT_BYTES = 50_000_000
+"""What a notebook may put out; the process that runs it holds all of it in memory."""
 _KEPT = {
     "HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "PYTHONPATH", "SHELL",
     "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "TZ", "USER", "USERPROFILE", "APPDATA", "VIRTUAL_ENV",
 }  # fmt: skip
 _KEPT_FAMILIES = ("CONDA_", "IPYTHON", "JULIA_", "JUPYTER_", "LC_", "R_", "XDG_")
-_EXIT = {"memory": "it held more memory than its limit", "time": "it took longer than its limit"}
+_EXIT = {
+    "memory": "it held more memory than its limit",
+    "output": "it put out more than its limit",
+    "time": "it took longer than its limit",
+    "warm": "the warm process died",
+}
 
 
 def execute_notebook(
@@ -80,40 +88,60 @@ def execute_notebook(
     PapermillExecutionError
         Where a cell failed, never ran, exited, or raised a warning that counts; where
         the kernel died or took too long.
+    RunError
+        Where another run onto the same output goes on.
     """
     from papermill.execute import raise_for_execution_errors
 
     shown = {name: options.pop(name) for name in ("progress_bar", "log_output") if name in options}
     options.pop("input_path", None)
     options.pop("autosave_cell_every", None)
-    manager = NotebookExecutionManager(nb, **shown)
     provision = {
         "memory": memory_limit or int(_read_number("EVIDENCE_MEMORY_LIMIT", _most_memory())),
         "seconds": time_limit or _read_number("EVIDENCE_TIME_LIMIT", float("inf")),
     }
+    options |= {
+        "timeout": options.pop("execution_timeout", None) or CELL_SECONDS,
+        "startup_timeout": options.pop("start_timeout", 60),
+        "kernel_name": kernel_name,
+    }
+    failed = name_failed(output_path) if output_path and is_local(output_path) else None
+    with lock_output(failed) if failed else contextlib.nullcontext():
+        again = copy.deepcopy(nb)
+        done, why = _run(nb, shown, provision, environment or {}, options)
+        if why == "warm":
+            logger.warning("the warm process died; the notebook runs once more")
+            done, _ = _run(again, shown, provision, environment or {}, options)
+        if judge_notebook(done) is not None:
+            raise_for_execution_errors(done, str(failed) if failed else None)
+        if failed and output_path:
+            failed.unlink(missing_ok=True)
+            papermill_io.register(output_path, _WholeFile(Path.cwd()))
+    return done
+
+
+def _run(
+    nb: Any,
+    shown: Mapping[str, Any],
+    provision: Mapping[str, Any],
+    environment: Mapping[str, str],
+    options: Mapping[str, Any],
+) -> tuple[Any, str]:
+    """Run a notebook; return it, and why its kernel was ended, if it was."""
+    manager = NotebookExecutionManager(nb, **shown)
     client = _Client(
-        manager,
-        provision=provision,
-        timeout=options.pop("execution_timeout", None) or CELL_SECONDS,
-        startup_timeout=options.pop("start_timeout", 60),
-        kernel_name=kernel_name,
-        log=logger,
-        shutdown_kernel="immediate",
-        **options,
+        manager, provision=provision, log=logger, shutdown_kernel="immediate", **options
     )
     manager.notebook_start()
     try:
-        client.run(clean_environment(environment or {}))
+        client.run(clean_environment(environment))
+    except RuntimeError:
+        if client.provisioner.why != "warm":
+            raise
     finally:
         manager.cleanup_pbar()
         manager.notebook_complete()
-    failed = name_failed(output_path) if output_path and is_local(output_path) else None
-    if judge_notebook(manager.nb) is not None:
-        raise_for_execution_errors(manager.nb, str(failed) if failed else None)
-    if failed and output_path:
-        failed.unlink(missing_ok=True)
-        papermill_io.register(output_path, _WholeFile(Path.cwd()))
-    return manager.nb
+    return manager.nb, client.provisioner.why
 
 
 class _KernelClient(AsyncKernelClient):
@@ -156,6 +184,7 @@ class _Client(PapermillNotebookClient):
         self.told: dict[int, list[dict[str, Any]]] = {}
         self.reply: Any = None
         self.current = 0
+        self.put_out = 0
         self.on_cell_executed = self._keep_reply
 
     def run(self, environment: Mapping[str, str]) -> None:
@@ -208,7 +237,11 @@ class _Client(PapermillNotebookClient):
         return done
 
     def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
-        """Keep warnings apart from what a cell puts out."""
+        """Keep warnings apart from what a cell puts out, and the latter within its limit."""
+        self.put_out += sum(map(len, msg.get("buffers", []))) + len(str(msg["content"]))
+        if self.put_out > OUTPUT_BYTES:
+            self.provisioner.end("output")
+            return None
         data = msg["content"].get("data", {}) if msg["msg_type"] == "display_data" else {}
         if hooks.WARNING_TYPE in data:
             self.told.setdefault(cell_index, []).append(data[hooks.WARNING_TYPE])
@@ -225,9 +258,7 @@ class _Client(PapermillNotebookClient):
 
     def _explain(self, error: Exception) -> str:
         if self.provisioner.why:
-            return (
-                f"the kernel was ended: {_EXIT.get(self.provisioner.why, 'the warm process died')}"
-            )
+            return f"the kernel was ended: {_EXIT[self.provisioner.why]}"
         if isinstance(error, CellTimeoutError):
             return f"the cell ran for longer than {self.timeout} s"
         return "the kernel died; look for too little memory or a crash in compiled code"

@@ -8,6 +8,7 @@ are started as always.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import shutil
@@ -48,9 +49,11 @@ class WarmProvisioner(LocalProvisioner):
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Choose sockets in a folder of this user's own, in place of ports."""
         if not self.sockets and self.parent and is_possible() and _is_ours(self.kernel_spec.argv):
-            self.sockets = tempfile.mkdtemp(dir=find_folder(), prefix="k")
-            self.parent.transport = "ipc"
-            self.parent.ip = f"{self.sockets}/k"
+            # Without such a folder there is no warm process either, and the client says why.
+            with contextlib.suppress(OSError):
+                self.sockets = tempfile.mkdtemp(dir=find_folder(), prefix="k")
+                self.parent.transport = "ipc"
+                self.parent.ip = f"{self.sockets}/k"
         return dict(await super().pre_launch(**kwargs))
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
@@ -70,11 +73,19 @@ class WarmProvisioner(LocalProvisioner):
         """Poll the kernel; one that was started, not forked, is held to its memory here."""
         code: int | None = await super().poll()
         if isinstance(self.process, ForkedProcess):
-            self.why = self.process.why
+            self.why = self.why or self.process.why
         elif code is None and self._holds_too_much():
-            self.why = "memory"
-            end_processes(self.pid, self.mark)
+            self.end("memory")
         return code
+
+    def end(self, why: str) -> None:
+        """End the kernel and all that it started; the first reason counts."""
+        if not self.why:
+            self.why = why
+            if sys.platform == "linux":
+                end_processes(self.pid, self.mark)
+            else:
+                self.process.kill()
 
     def _holds_too_much(self) -> bool:
         if not self.process or sys.platform != "linux":
