@@ -113,7 +113,7 @@ def _exchange(one: Path, other: Path) -> bool:
         return False
     library = ctypes.CDLL(None)
     call = getattr(library, "renameat2", None) or getattr(library, "renameatx_np", None)
-    names = [os.fsencode(os.path.abspath(path)) for path in (one, other)]
+    names = [os.fsencode(path.resolve()) for path in (one, other)]
     # Descriptors of folders say nothing where names are absolute.
     return call is not None and call(-1, names[0], -1, names[1], _EXCHANGE) == 0
 

@@ -262,13 +262,13 @@ def _check_neck(texts: dict[str, str], where: str) -> None:
             _check_exhibit(name, text, texts[name.removesuffix(".csv") + ".json"
                            if name.endswith(".csv") else name], place)  # fmt: skip
         elif name.endswith(".json"):
-            check_schema(json.loads(text), Path(name).stem, place)
+            check_schema(_parse_json(text, place), Path(name).stem, place)
         else:
             check_schema(_records(text, ESTIMATE_COLUMNS, place), "estimates", place)
 
 
 def _check_exhibit(name: str, text: str, document: str, place: str) -> None:
-    told = json.loads(document)
+    told = _parse_json(document, place)
     kind = told.get("kind")
     schema = {"cells": "exhibit_cells", "path": "exhibit_path"}.get(kind, "exhibit")
     if name.endswith(".json"):
@@ -278,6 +278,15 @@ def _check_exhibit(name: str, text: str, document: str, place: str) -> None:
     known = {"cells": ("case", *by, *CELL_COLUMNS), "path": PATH_COLUMNS}
     columns = known.get(kind, EXHIBIT_COLUMNS)
     check_schema(_records(text, columns, place, by), f"{schema}_rows", place)
+
+
+def _parse_json(text: str, where: str) -> Any:
+    """Parse JSON, whose numbers are numbers: Python would take NaN for one."""
+
+    def refuse(word: str) -> None:
+        raise NeckError(where, seen=word, expected="numbers", do="Run the study again.")
+
+    return json.loads(text, parse_constant=refuse)
 
 
 def _records(

@@ -32,6 +32,9 @@ def told_plainly() -> Iterator[None]:
     except EvidenceError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+    except KeyboardInterrupt:
+        click.echo("error: interrupted. Run again to go on: what is done is kept.", err=True)
+        sys.exit(130)
     except OSError as error:
         name = Path(error.filename).name if error.filename else "disk"
         why = error.strerror or error

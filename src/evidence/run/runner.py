@@ -90,12 +90,23 @@ def _execute_all(stale: list[Job], workers: int, tell: Tell) -> tuple[Failure, .
     failures = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
         futures = {pool.submit(execute, job, tell): job for job in stale}
-        for future in as_completed(futures):
-            failure = future.result()
-            if failure is not None:
-                failures.append(failure)
-            tell(Event(futures[future], "failed" if failure else "done"))
+        try:
+            for future in as_completed(futures):
+                failure = future.result()
+                if failure is not None:
+                    failures.append(failure)
+                tell(Event(futures[future], "failed" if failure else "done"))
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _end_kernels()
+            raise
     return tuple(failures)
+
+
+def _end_kernels() -> None:
+    from evidence.run.kernels.provisioner import end_kernels
+
+    end_kernels()
 
 
 def _send_all(stale: list[Job], scheduler: str, share: str, tell: Tell) -> tuple[Failure, ...]:

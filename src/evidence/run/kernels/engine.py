@@ -46,6 +46,7 @@ _KEPT = {
 }  # fmt: skip
 _KEPT_FAMILIES = ("CONDA_", "IPYTHON", "JULIA_", "JUPYTER_", "LC_", "R_", "XDG_")
 _EXIT = {
+    "interrupt": "the run was interrupted",
     "memory": "it held more memory than its limit",
     "output": "it put out more than its limit",
     "time": "it took longer than its limit",
@@ -93,7 +94,9 @@ def execute_notebook(
     """
     from papermill.execute import raise_for_execution_errors
 
-    shown = {name: options.pop(name) for name in ("progress_bar", "log_output") if name in options}
+    kinds = ("progress_bar", "log_output")
+    kinds = ("progress_bar", "log_output")
+    shown: dict[str, Any] = {name: options.pop(name) for name in kinds if name in options}
     options.pop("input_path", None)
     options.pop("autosave_cell_every", None)
     provision = {

@@ -14,6 +14,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from evidence.run.kernels.client import (
 from evidence.run.kernels.processes import MARK, end_processes, list_processes, measure_memory
 
 _LAUNCHER = ["-m", "ipykernel_launcher"]
+_RUNNING: weakref.WeakSet[WarmProvisioner] = weakref.WeakSet()
 _HARMLESS = {"-Xfrozen_modules=off"}
 
 
@@ -59,6 +61,7 @@ class WarmProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Launch a kernel with a command, or fork what the command would become."""
         self.mark = secrets.token_hex(8)
+        _RUNNING.add(self)
         fixed = FIXED if _is_ours(cmd) else {}
         kwargs["env"] = {**kwargs["env"], **fixed, MARK: self.mark}
         forked = await asyncio.to_thread(self._fork, cmd, kwargs) if _is_ours(cmd) else None
@@ -74,6 +77,8 @@ class WarmProvisioner(LocalProvisioner):
         code: int | None = await super().poll()
         if isinstance(self.process, ForkedProcess):
             self.why = self.why or self.process.why
+        if code is None and self.why:
+            self._end()
         elif code is None and self._holds_too_much():
             self.end("memory")
         return code
@@ -82,13 +87,16 @@ class WarmProvisioner(LocalProvisioner):
         """End the kernel and all that it started; the first reason counts."""
         if not self.why:
             self.why = why
-            if sys.platform == "linux":
-                end_processes(self.pid, self.mark)
-            else:
-                self.process.kill()
+            self._end()
+
+    def _end(self) -> None:
+        if self.pid and sys.platform == "linux":
+            end_processes(self.pid, self.mark)
+        elif self.process:
+            self.process.kill()
 
     def _holds_too_much(self) -> bool:
-        if not self.process or sys.platform != "linux":
+        if not self.process or isinstance(self.process, ForkedProcess) or sys.platform != "linux":
             return False
         return measure_memory(list_processes(self.pid, self.mark)) > int(self.memory)
 
@@ -118,6 +126,12 @@ class WarmProvisioner(LocalProvisioner):
             self.mark,
             Limits(self.memory, self.seconds),
         )
+
+
+def end_kernels() -> None:
+    """End every kernel of this process, because somebody interrupted it."""
+    for provisioner in list(_RUNNING):
+        provisioner.end("interrupt")
 
 
 def _is_ours(cmd: list[str]) -> bool:
