@@ -13,7 +13,7 @@ from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import nbformat
 import pytest
@@ -149,7 +149,7 @@ class Fault:
         Whether results of single cases stay as well, not only what is joined, kept and published.
     """
 
-    inject: Callable[[Scene], None]
+    inject: Callable[..., None]
     what: str
     then: str
     do: str
@@ -161,6 +161,7 @@ class Fault:
 
 
 FAULTS: dict[str, Fault] = {}
+Inject = TypeVar("Inject", bound=Callable[..., None])
 
 
 def fault(
@@ -172,10 +173,10 @@ def fault(
     kernel: bool = False,
     root: str = "p",
     deep: bool = True,
-) -> Callable[[Callable[[Scene], None]], Callable[[Scene], None]]:
+) -> Callable[[Inject], Inject]:
     """Add a function to the table of faults; its docstring says what it does."""
 
-    def add(inject: Callable[[Scene], None]) -> Callable[[Scene], None]:
+    def add(inject: Inject) -> Inject:
         what = (inject.__doc__ or "").strip().removesuffix(".")
         FAULTS[inject.__name__] = Fault(inject, what, then, do, ending, said, kernel, root, deep)
         return inject

@@ -28,7 +28,7 @@ from papermill.engines import papermill_engines
 
 from conftest import ROOT
 from evidence.errors import RunError
-from evidence.run import check_fresh, execute, joining, plan_runs
+from evidence.run import check_fresh, execute, joining, load_notebook, plan_runs
 from evidence.run.kernels import engine
 from evidence.run.kernels.processes import list_processes
 from faults import FAULTS, KERNEL, Fault, Scene, fault, run_struck, stay_here, write_project
@@ -253,11 +253,10 @@ def edits_its_data(scene: Scene) -> None:
 )
 def notebook_is_saved_after_the_plan(scene: Scene) -> None:
     """Somebody saves the notebook between plan and run."""
-    load = execute.load_notebook
 
     def load_other(path: Path) -> object:
         path.write_text(path.read_text("utf-8") + " ", "utf-8")
-        return load(path)
+        return load_notebook(path)
 
     scene.patch.setattr(execute, "load_notebook", load_other)
 
