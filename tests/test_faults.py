@@ -865,6 +865,8 @@ def _end_from_outside(make: Make, wanted: dict[str, bytes], number: int) -> None
         f"import os, pathlib, time; pathlib.Path({str(note)!r}).write_text(str(os.getpid()))",
         "time.sleep(300)",
     )
+    # Who is started in the background ignores Ctrl-C, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     program = "import sys; from evidence.cli import main; main(['run', sys.argv[1]])"
     command = subprocess.Popen(
         [sys.executable, "-c", program, str(scene.path)],
@@ -894,7 +896,7 @@ def _end_from_outside(make: Make, wanted: dict[str, bytes], number: int) -> None
 
 @fault("the second is refused at once", "wait, or name another output", ending="alone")
 def test_two_run_onto_one_notebook(tmp_path: Path) -> None:
-    """Two runs of papermill with our engine write to one output."""
+    """Two runs write to one notebook."""
     papermill_engines.register("evidence", engine)
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell("import time; time.sleep(2); x")],
