@@ -29,6 +29,8 @@ from evidence.run.cluster.work import list_here
 from evidence.study import Study, load_study
 from samples import edit, make_project, study_file
 
+pytestmark = pytest.mark.slow
+
 CELLS = (
     "import time\nfrom pathlib import Path\n\nimport evidence as ev",
     "time.sleep(0.5)",
@@ -172,6 +174,9 @@ def test_what_was_changed_since_the_plan_is_refused(cluster: Cluster, tmp_path: 
     assert "depends on other inputs there: notebook" in str(failure.error)
 
 
+@pytest.mark.skipif(
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="started with interrupts ignored"
+)
 def test_an_interrupted_run_takes_its_jobs_back(cluster: Cluster, tmp_path: Path) -> None:
     study = _make(tmp_path, *["import time\ntime.sleep(0.2)"] * 200)
     share = tmp_path / "share"

@@ -33,7 +33,13 @@ from evidence.run.kernels import engine
 from evidence.run.kernels.processes import list_processes
 from faults import FAULTS, KERNEL, Fault, Scene, fault, run_struck, stay_here, write_project
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux only"),
+]
+heeds_interrupts = pytest.mark.skipif(
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="started with interrupts ignored"
+)
 
 FAILED = "that notebook counts as failed and lies in `failed/`, the others go on"
 FIX = "correct the cell that is named, run again"
@@ -839,6 +845,7 @@ def test_folder_is_closed(make: Make, wanted: dict[str, bytes], error: int) -> N
     _strike_at(make(FAULTS["test_folder_is_closed"]), wanted, 1, error)
 
 
+@heeds_interrupts
 @fault("kernels end, the notebooks that ran count as failed", "run again", ending="alone")
 def test_command_is_interrupted(make: Make, wanted: dict[str, bytes]) -> None:
     """Ctrl-C while a notebook runs."""

@@ -73,7 +73,7 @@ def _is_gone(process: int) -> bool:
     return process not in list_processes(process, "no mark")
 
 
-def _wait_until(true: Callable[[], bool], seconds: float = 10.0) -> bool:
+def _wait_until(true: Callable[[], bool], seconds: float = 30.0) -> bool:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if true():
