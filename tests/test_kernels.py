@@ -313,13 +313,17 @@ def test_a_warm_process_that_hangs_is_left_alone(
             os.kill(warm, signal.SIGCONT)
 
 
-def test_the_warm_process_ends_with_its_socket(runtime: Path, run: Runner) -> None:
-    run("1")
-    found = _find_warm(runtime)
-    for socket in runtime.glob("*/*.socket"):
-        assert socket.parent.stat().st_mode & 0o777 == 0o700
-        socket.unlink()
-    assert _wait_until(lambda: all(map(_is_gone, found)))
+def test_the_warm_process_ends_with_its_socket(
+    run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="ev-") as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        run("1")
+        found = _find_warm(Path(folder))
+        for socket in Path(folder).glob("*/*.socket"):
+            assert socket.parent.stat().st_mode & 0o777 == 0o700
+            socket.unlink()
+        assert _wait_until(lambda: all(map(_is_gone, found)))
 
 
 def _find_warm(runtime: Path) -> list[int]:
