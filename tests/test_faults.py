@@ -832,10 +832,15 @@ def test_struck_at_every_change_of_files(
     make: Make, base: Path, wanted: dict[str, bytes], changes: int
 ) -> None:
     scene = make(FAULTS["test_command_is_killed"])
-    for number in range(1, changes + 1):
+    for number in range(1, 2 * changes):
         shutil.rmtree(scene.root)
         shutil.copytree(base, scene.root)
-        _strike_at(scene, wanted, number)
+        scene.change()
+        code, _, _ = run_struck(scene.root, number)
+        if code == 0:
+            break
+        _check_struck(scene, wanted)
+    assert 0.9 * changes < number < 1.1 * changes
 
 
 @pytest.mark.parametrize("error", [errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EIO])
