@@ -22,7 +22,7 @@ from evidence.sources import (
     read_sources,
     simulate_factories,
 )
-from evidence.sources.record import Simulation
+from evidence.sources.simulated.sections import Simulation
 from evidence.study import load_study
 from samples import ROOT, edit, make_project, study_file, write_source
 
@@ -233,7 +233,7 @@ def test_a_record_with_a_date_is_refused(project: Path) -> None:
     ("old", "new", "message"),
     [
         ('kind = "packaged"', 'kind = "packed"', r"wage_panel\.toml: kind: 'packed'"),
-        ('kind = "packaged"', 'kind = "simulated"', r"wage_panel\.toml: id 'wage_panel' and kind"),
+        ('kind = "packaged"', 'kind = "simulated"', r"wage_panel\.toml: id 'wage_panel', kind"),
         ('id = "wage_panel"', 'id = "wages"', r"wage_panel\.toml: id 'wages'.*id 'wage_panel'"),
         ('url = "', 'link = "x"\nurl = "', r"wage_panel\.toml: link"),
         ('id = "wage_panel"', "id = ", r"wage_panel\.toml: text that is not TOML"),

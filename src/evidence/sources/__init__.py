@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from evidence.sources.identity import ACCEPT_ABOVE, ASK_FROM
     from evidence.sources.reading.alike import find_alike
     from evidence.sources.record import Column, Record, Table, load_record
-    from evidence.sources.simulated import simulate_factories
+    from evidence.sources.simulated.equations import simulate_equations
+    from evidence.sources.simulated.factories import simulate_factories
     from evidence.sources.snapshot import (
         Provenance,
         Snapshot,
@@ -38,7 +39,8 @@ _MODULE = {
     "identity": ("ACCEPT_ABOVE", "ASK_FROM"),
     "reading.alike": ("find_alike",),
     "record": ("Column", "Record", "Table", "load_record"),
-    "simulated": ("simulate_factories",),
+    "simulated.equations": ("simulate_equations",),
+    "simulated.factories": ("simulate_factories",),
     "snapshot": ("Provenance", "Snapshot", "combine_origins", "hash_cases", "list_sources",
                  "read_snapshot", "read_sources"),
 }  # fmt: skip
@@ -67,6 +69,7 @@ __all__ = [
     "read_snapshot",
     "read_sources",
     "read_version",
+    "simulate_equations",
     "simulate_factories",
 ]
 

@@ -69,13 +69,13 @@ def describe_case(root: Path, source: str, case: dict[str, str]) -> str:
     record = load_record(root, source)
     tables = tuple(replace(table, sha256="") for table in record.tables)
     record = replace(record, tables=tables)
-    if record.simulation is not None:
-        own = tuple(
-            drawn
-            for drawn in record.simulation.cases
-            if {"country": drawn.country, "sector": drawn.sector} == case
-        )
-        record = replace(record, simulation=replace(record.simulation, cases=own))
+    for name in ("simulation", "equations"):
+        drawn = getattr(record, name)
+        if drawn is not None:
+            own = tuple(
+                c for c in drawn.cases if {"country": c.country, "sector": c.sector} == case
+            )
+            record = replace(record, **{name: replace(drawn, cases=own)})
     return hashlib.sha256(TypeAdapter(Record).dump_json(record)).hexdigest()
 
 

@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from evidence.errors import SourceError
+from evidence.sources.simulated.sections import Equations, Simulation
 from evidence.toml import check_sections, read_toml, strict
-
-_Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 def _one_or_many(value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -82,51 +81,6 @@ class Table:
 
 
 @strict
-class Point:
-    """A compliance point of the simulated questionnaire.
-
-    ``rate`` is the share of factories with at least one finding on the point;
-    ``basis`` says where the rate comes from; ``institution`` names the exposure that
-    the point itself describes, if any.
-    """
-
-    id: str
-    cluster: str
-    rate: _Share
-    basis: str
-    items: Annotated[int, Field(ge=1)] = 3
-    institution: str = ""
-    rates: dict[str, _Share] = field(default_factory=dict)
-
-
-@strict
-class SimulatedCase:
-    """True effects of one country × sector.
-
-    ``noncompliance`` holds relative effects on every item's probability;
-    ``productivity`` holds effects on log output per hour, in log points.
-    """
-
-    country: str
-    sector: str
-    factories: Annotated[int, Field(ge=10)]
-    noncompliance: dict[str, float]
-    productivity: dict[str, float]
-
-
-@strict
-class Simulation:
-    """Parameters of the simulated factories; see ``simulate_factories``."""
-
-    seed: int
-    first_year: int
-    years: Annotated[int, Field(ge=3)]
-    prevalence: dict[str, Annotated[float, Field(gt=0, le=0.65)]]
-    points: tuple[Point, ...]
-    cases: tuple[SimulatedCase, ...]
-
-
-@strict
 class Caution:
     """What the producer says against a use of the data, in its own words.
 
@@ -165,6 +119,7 @@ class Record:
     questionnaire: str = ""
     register: str = ""
     simulation: Simulation | None = None
+    equations: Equations | None = None
     caution: Caution | None = None
 
 
@@ -193,11 +148,12 @@ def load_record(root: Path, source: str) -> Record:
 
 
 def _check_record(record: Record, source: str, path: Path) -> None:
-    if record.id != source or (record.kind == "simulated") != (record.simulation is not None):
+    drawn = (record.simulation is not None) + (record.equations is not None)
+    if record.id != source or drawn != (record.kind == "simulated"):
         raise SourceError(
             f"data/sources/{path.name}",
-            seen=f"id '{record.id}' and kind '{record.kind}'",
-            expected=f"id '{source}', and [simulation] for kind 'simulated' only",
+            seen=f"id '{record.id}', kind '{record.kind}' and {drawn} ways to draw it",
+            expected=f"id '{source}', and for kind 'simulated' only [simulation] or [equations]",
             do="Mend the record.",
         )
     for table in record.tables:

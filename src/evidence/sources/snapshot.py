@@ -17,7 +17,8 @@ from evidence.errors import SourceError
 from evidence.sources.files import package_folder
 from evidence.sources.identity import apply_register
 from evidence.sources.record import Record, Table, load_record
-from evidence.sources.simulated import simulate_factories
+from evidence.sources.simulated.equations import simulate_equations
+from evidence.sources.simulated.factories import simulate_factories
 from evidence.sources.tables import read_table
 from evidence.study import Case, Study
 
@@ -323,19 +324,43 @@ def _place(
     if record.kind == "packaged":
         return package_folder(record), {}
     folder = root / "data" / "raw" / record.id
-    if record.simulation is None:
+    if record.kind != "simulated":
         return folder, {}
-    if set(case) != {"country", "sector"}:
+    tables, truth = _simulate(record, seed, case)
+    named = (case[key] for key in ("country", "sector") if key in case)
+    folder = folder / f"seed-{seed}" / "-".join(("simulated", *named))
+    _emit(folder, record, tables, truth)
+    return folder, truth
+
+
+def _simulate(
+    record: Record, seed: int, case: dict[str, str]
+) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, float]]]:
+    if record.equations is not None:
+        rows, truth = simulate_equations(record.equations, case, seed)
+        return {table.name: _lay_out(record, table, rows) for table in record.tables}, truth
+    if record.simulation is None or set(case) != {"country", "sector"}:
         raise SourceError(
             f"data/sources/{record.id}.toml",
             seen=f"case with {', '.join(case) or 'no values'}",
             expected="country and sector, which this simulated source draws by",
             do="Give the study [cases] with country and sector.",
         )
-    tables, truth = simulate_factories(record.simulation, case["country"], case["sector"], seed)
-    folder = folder / f"seed-{seed}" / f"simulated-{case['country']}-{case['sector']}"
-    _emit(folder, record, tables, truth)
-    return folder, truth
+    return simulate_factories(record.simulation, case["country"], case["sector"], seed)
+
+
+def _lay_out(record: Record, table: Table, rows: pd.DataFrame) -> pd.DataFrame:
+    """Take a table's columns from the drawn rows, one row a key."""
+    names = [column.name for column in table.columns]
+    lost = [name for name in names if name not in rows]
+    if lost:
+        raise SourceError(
+            f"data/sources/{record.id}.toml: table '{table.name}'",
+            seen=f"column '{lost[0]}'",
+            expected=f"one of {', '.join(rows.columns)}",
+            do="Name the column as [equations] does, or add an equation for it.",
+        )
+    return rows[names].drop_duplicates(list(table.key), ignore_index=True)
 
 
 def _emit(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from evidence.errors import SourceError
-from evidence.sources.record import Point, SimulatedCase, Simulation
+from evidence.sources.simulated.sections import Point, SimulatedCase, Simulation
 
 Floats = npt.NDArray[np.float64]
 

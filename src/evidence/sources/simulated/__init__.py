@@ -1,0 +1,1 @@
+"""Simulated sources: what their records declare, and how it is drawn."""
