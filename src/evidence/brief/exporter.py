@@ -33,6 +33,8 @@ from evidence.study import Study, find_root, load_study
 
 _STUDIES = Path("notebooks") / "studies"
 TEMPLATES = Path(__file__).parents[1] / "templates"
+_ENVIRONMENTS: dict[tuple[str, ...], Any] = {}
+"""Compiled templates by where they lie: each page has an exporter of its own."""
 
 
 class BriefExporter(TemplateExporter):
@@ -59,10 +61,13 @@ class BriefExporter(TemplateExporter):
         return [str(TEMPLATES)]
 
     def _create_environment(self) -> Any:
-        environment = super()._create_environment()
-        environment.autoescape = True
-        environment.filters["runs"] = split_runs
-        return environment
+        paths = tuple(self.template_paths)
+        if paths not in _ENVIRONMENTS:
+            environment = super()._create_environment()
+            environment.autoescape = True
+            environment.filters["runs"] = split_runs
+            _ENVIRONMENTS[paths] = environment
+        return _ENVIRONMENTS[paths]
 
     def from_notebook_node(
         self, nb: Any, resources: Any = None, **kw: Any

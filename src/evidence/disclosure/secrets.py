@@ -258,12 +258,13 @@ def _plain_digits(text: str) -> str:
     """Write digits of any script as 0 to 9, without invisible characters."""
     if text.isascii():
         return text
-    table: dict[int, str | None] = {}
     for c in set(text):
         kind = unicodedata.category(c)
-        if kind in {"Nd", "Cf"}:
-            table[ord(c)] = str(unicodedata.digit(c)) if kind == "Nd" else None
-    return text.translate(table)
+        if kind == "Nd" and not c.isascii():
+            text = text.replace(c, str(unicodedata.digit(c)))
+        elif kind == "Cf":
+            text = text.replace(c, "")
+    return text
 
 
 def _count_digits(shown: str) -> int:

@@ -46,8 +46,10 @@ def finish(
     with pikepdf.open(io.BytesIO(payload)) as pdf:
         _set_row_headers(pdf)
         if leaves is not None:
-            for page, texts in _place(pdf, leaves, foreign or {}).items():
-                _rewrite(pdf, pdf.pages[page], texts)
+            contents = [pikepdf.parse_content_stream(page) for page in pdf.pages]
+            for page, texts in _place(pdf, contents, leaves, foreign or {}).items():
+                content = _pack(pikepdf.unparse_content_stream(_rewrite(contents[page], texts)))
+                pdf.pages[page].Contents = pdf.make_stream(content, Filter=pikepdf.Name.FlateDecode)
         return _save(pdf)
 
 
@@ -110,7 +112,10 @@ def _set_row_headers(pdf: pikepdf.Pdf) -> None:
 
 
 def _place(
-    pdf: pikepdf.Pdf, leaves: Sequence[str], foreign: Mapping[str, str]
+    pdf: pikepdf.Pdf,
+    contents: Sequence[Sequence[Any]],
+    leaves: Sequence[str],
+    foreign: Mapping[str, str],
 ) -> dict[int, dict[int, str]]:
     """Find the pieces of every block: page → id of the piece → text that replaces it."""
     numbers = {page.obj.objgen: n for n, page in enumerate(pdf.pages)}
@@ -123,7 +128,7 @@ def _place(
             do="Report this: the template and brief/pdf/layout.py no longer agree.",
         )
     found: dict[int, dict[int, str]] = {n: {} for n in numbers.values()}
-    spoken = [_read_languages(page) if foreign else {} for page in pdf.pages]
+    spoken = [_read_languages(content) if foreign else {} for content in contents]
     for block, text in zip(blocks, leaves, strict=True):
         pieces = [(numbers[page.objgen], n) for page, n in _pieces(block, block.get("/Pg"))]
         for page, piece, run in _share(text, pieces, spoken, foreign):
@@ -148,10 +153,9 @@ def _share(
             yield page, piece, _SILENT if n else run
 
 
-def _read_languages(page: pikepdf.Page) -> dict[int, str]:
+def _read_languages(content: Sequence[Any]) -> dict[int, str]:
     """Read which pieces of a page are in another language than what they stand in."""
-    found = [_properties(one) for one in pikepdf.parse_content_stream(page)
-             if str(one.operator) == "BDC"]  # fmt: skip
+    found = [_properties(one) for one in content if str(one.operator) == "BDC"]
     return {int(told.MCID): str(told.Lang) for told in found if "/MCID" in told and "/Lang" in told}
 
 
@@ -166,11 +170,11 @@ def _pieces(element: Any, page: Any) -> Iterator[tuple[Any, int]]:
             yield from _pieces(kid, kid.get("/Pg", page))
 
 
-def _rewrite(pdf: pikepdf.Pdf, page: pikepdf.Page, texts: Mapping[int, str]) -> None:
+def _rewrite(content: Sequence[Any], texts: Mapping[int, str]) -> list[Any]:
     """Give the marked contents of a page their texts; texts inside them are dropped."""
     kept: list[Any] = []
     stack: list[str] = []
-    for instruction in pikepdf.parse_content_stream(page):
+    for instruction in content:
         operator = str(instruction.operator)
         if operator in _BEGIN:
             piece = _piece_of(instruction)
@@ -186,8 +190,7 @@ def _rewrite(pdf: pikepdf.Pdf, page: pikepdf.Page, texts: Mapping[int, str]) -> 
         elif operator == "EMC" and stack.pop() == "dropped":
             continue
         kept.append(instruction)
-    content = _pack(pikepdf.unparse_content_stream(kept))
-    page.Contents = pdf.make_stream(content, Filter=pikepdf.Name.FlateDecode)
+    return kept
 
 
 def _piece_of(instruction: Any) -> int:

@@ -6,9 +6,12 @@ no value can name a file. Any warning is an error.
 
 from __future__ import annotations
 
+import bisect
 import functools
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -53,6 +56,16 @@ _UNDATED = date(2000, 1, 1)
 """A draft has no date; a PDF/A must have one."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """A document laid out: its pages, its largest gap, whether it is ill filled or out of order."""
+
+    document: typst.Compiler
+    pages: int
+    gap: float
+    bad: bool
+
+
 def typeset(model: Mapping[str, Any]) -> bytes:
     """Set a composed and worded brief as a PDF on A4.
 
@@ -90,13 +103,13 @@ def typeset_slides(model: Mapping[str, Any]) -> bytes:
     for _ in range(_SHRINKINGS):
         told = [{"scale": scale, "nodes": nodes}
                 for scale, nodes in zip(scales, slides, strict=True)]  # fmt: skip
-        payload, marks = _compile("slides", {**data, "slides": told})
+        document, marks = _lay("slides", {**data, "slides": told})
         pages = [{mark["page"] for mark in marks if mark["n"] == n} for n in range(len(slides))]
         if all(len(own) == 1 for own in pages):
             break
         scales = [round(scale * (0.87 if len(own) > 1 else 1), 3)
                   for scale, own in zip(scales, pages, strict=True)]  # fmt: skip
-    return _finish(payload, model, [node for slide in slides for node in slide])
+    return _finish(_export(document, data), model, [node for slide in slides for node in slide])
 
 
 def _about(model: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,23 +124,43 @@ def _about(model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fit(data: dict[str, Any], most: int) -> tuple[int, bytes]:
-    """Set at the first size at which the pages are few enough and well filled; count them."""
-    tried: list[tuple[int, bool, int, int, bytes]] = []
+    """Set at the first size at which the pages are few enough and well filled; count them.
+
+    Smaller letters take fewer pages and leave larger gaps: an order is left behind once its
+    largest size that fits leaves a gap. Where none will do, the fewest pages are taken.
+    """
     own = data["nodes"]
     orders = [own, *(float_figures(own, headed=headed) for headed in (True, False))]
     sizes = _SIZES
     if most > _MOST_PAGES["brief"]:
         orders, sizes = [own], (_SIZES[0], _SIZES[-1])
-    for nodes in orders:
-        for size, figure in sizes:
-            sized = {**data, **_scale(data["language"], size), "figure": figure, "nodes": nodes}
-            payload, marks = _compile("brief", sized)
-            pages, gap = measure(marks)
-            bad = gap > _GAP or not keep_order(nodes, marks)
-            if pages <= most and not bad:
-                return pages, payload
-            tried.append((max(pages - most, 0), bad, len(tried), pages, payload))
-    return min(tried)[-2:]
+    set_at = functools.cache(lambda order, size: _set(data, orders[order], sizes[size]))
+    numbers = range(len(sizes))
+    for order in range(len(orders)):
+        fits = functools.partial(_fits, set_at, order, most)
+        first = 0 if fits(0) else bisect.bisect_left(numbers, 1, lo=1, key=fits)
+        for size in numbers[first:]:
+            setting = set_at(order, size)
+            if fits(size) and not setting.bad:
+                return setting.pages, _export(setting.document, data)
+            if setting.gap > _GAP:
+                break
+    every = [set_at(*place) for place in itertools.product(range(len(orders)), numbers)]
+    chosen = min(every, key=lambda setting: (max(setting.pages - most, 0), setting.bad))
+    return chosen.pages, _export(chosen.document, data)
+
+
+def _fits(set_at: Callable[[int, int], _Setting], order: int, most: int, size: int) -> bool:
+    return set_at(order, size).pages <= most
+
+
+def _set(data: dict[str, Any], nodes: list[Node], scale: tuple[float, float]) -> _Setting:
+    """Set nodes at a size of letters and figures."""
+    size, figure = scale
+    sized = {**data, **_scale(data["language"], size), "figure": figure, "nodes": nodes}
+    document, marks = _lay("brief", sized)
+    pages, gap = measure(marks)
+    return _Setting(document, pages, gap, gap > _GAP or not keep_order(nodes, marks))
 
 
 def _scale(language: str, size: float) -> dict[str, float]:
@@ -143,27 +176,35 @@ def _finish(payload: bytes, model: Mapping[str, Any], nodes: list[Node]) -> byte
     return finish(payload, leaves, model["foreign"])
 
 
-def _compile(template: str, data: Mapping[str, Any]) -> tuple[bytes, list[dict[str, Any]]]:
-    """Compile a template; give the PDF and the marks of where each node begins and ends."""
+def _lay(template: str, data: Mapping[str, Any]) -> tuple[typst.Compiler, list[dict[str, Any]]]:
+    """Lay a template out; give the document and the marks of where each node begins and ends."""
     folders, families = typst_fonts(gather_text(data) + _OWN, data["language"])
-    compiler = _compiler(template, tuple(folders))
     told = json.dumps({**data, "fonts": families}, ensure_ascii=False, sort_keys=True)
+    document = typst.Compiler(
+        _TEMPLATES / f"{template}.typ",
+        root=_TEMPLATES,
+        font_paths=_load_fonts(tuple(folders)),
+        sys_inputs={"model": told},
+    )
     try:
-        payload, warnings = compiler.compile_with_warnings(
-            format="pdf", sys_inputs={"model": told}, pdf_standards=_STANDARDS
-        )
-        marks = json.loads(compiler.query("<mark>", field="value"))
+        return document, json.loads(document.query("<mark>", field="value"))
+    except typst.TypstError as error:
+        raise _refused(data, str(error)) from error
+
+
+def _export(document: typst.Compiler, data: Mapping[str, Any]) -> bytes:
+    try:
+        payload, warnings = document.compile_with_warnings(format="pdf", pdf_standards=_STANDARDS)
     except typst.TypstError as error:
         raise _refused(data, str(error)) from error
     if warnings or not isinstance(payload, bytes):
         raise _refused(data, "; ".join(str(warning) for warning in warnings))
-    return payload, marks
+    return payload
 
 
 @functools.lru_cache(maxsize=8)
-def _compiler(template: str, folders: tuple[Path, ...]) -> typst.Compiler:
-    fonts = typst.Fonts(include_system_fonts=False, font_paths=list(folders))
-    return typst.Compiler(_TEMPLATES / f"{template}.typ", root=_TEMPLATES, font_paths=fonts)
+def _load_fonts(folders: tuple[Path, ...]) -> typst.Fonts:
+    return typst.Fonts(include_system_fonts=False, font_paths=list(folders))
 
 
 def _day(model: Mapping[str, Any]) -> list[int]:
