@@ -563,6 +563,11 @@ def path_is_very_long(scene: Scene) -> None:
     """The project's path is longer than a socket's may be."""
 
 
+@fault("nothing", "nothing", ending="unharmed", kernel=True, root="-n/--jobs")
+def path_begins_with_dashes(scene: Scene) -> None:
+    """Folders of the project's path begin with a dash, as options do."""
+
+
 @fault("nothing", "nothing", ending="unharmed", kernel=True,
        root="p")  # fmt: skip
 def environment_is_hostile(scene: Scene) -> None:

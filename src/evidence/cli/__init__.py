@@ -5,6 +5,9 @@ A command imports its rooms when it is called: help and a run with nothing to do
 
 from __future__ import annotations
 
+import sys
+from typing import Any, cast
+
 import click
 
 from evidence.cli.comparing import diff, wording
@@ -12,6 +15,10 @@ from evidence.cli.data import archive, fetch, register
 from evidence.cli.proving import kit, verify
 from evidence.cli.publishing import brief, publish_studies, scorecard, withdraw_study
 from evidence.cli.running import check, lock, run
+
+# nbformat imports jsonschema, and that a grammar of addresses, which takes longer than all the
+# rest: no command checks addresses by it, and jsonschema does without.
+cast("dict[str, Any]", sys.modules).setdefault("rfc3987_syntax", None)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -32,12 +32,14 @@ _IN_A_RUN = {"files", "pieces", "processor"}
 def join_results(study: Study, jobs: tuple[Job, ...], seed: int) -> None:
     """Join and save the necks of a study's jobs; its manifest gets its place last.
 
+    The plan has just held each job's files to their hashes.
+
     Raises
     ------
     NeckError
         Where a result is absent or breaks its schema; nothing is joined then.
     """
-    neck = join_necks(read_neck(job.folder) for job in jobs)
+    neck = join_necks(read_neck(job.folder, checked=True) for job in jobs)
     files = lay_out_neck(neck, study.slug)
     shutil.rmtree(study.internal / "running", ignore_errors=True)
     shutil.rmtree(study.internal / "failed", ignore_errors=True)

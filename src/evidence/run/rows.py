@@ -10,6 +10,8 @@ from evidence.sources import describe_case, fingerprint, load_record
 from evidence.study import Study
 
 _FILE = "rows.json"
+_TOLD: dict[str, dict[str, Any]] = {}
+"""What this process has read: a run is planned before it and after it, on the same rows."""
 
 
 def list_data(study: Study, seed: int, reader: str, *, keep: bool = False) -> dict[str, Pieces]:
@@ -31,7 +33,8 @@ def list_data(study: Study, seed: int, reader: str, *, keep: bool = False) -> di
     dict
         Case id → source → ``sha256`` and, where rows were counted, ``rows``.
     """
-    known, data = _read(study), {case.id: Pieces() for case in study.cases}
+    known = _read(study)
+    earlier, data = known | _TOLD.get(str(study.path), {}), {c.id: Pieces() for c in study.cases}
     found: dict[str, Any] = {}
     for source in study.data.sources:
         whole = fingerprint(study.root, source, seed=seed)
@@ -43,11 +46,12 @@ def list_data(study: Study, seed: int, reader: str, *, keep: bool = False) -> di
                 data[case.id][source] = {"sha256": hash_json([own, seed])}
         else:
             key = hash_json([whole, reader, study.panel.uncertain_matches])
-            found[source] = _find(study, source, seed, key, known.get(source, {}))
+            found[source] = _find(study, source, seed, key, earlier.get(source, {}))
             for case in study.cases:
                 own = describe_case(study.root, source, case.values)
                 digest, rows = found[source]["cases"][case.id]
                 data[case.id][source] = {"sha256": hash_json([own, digest]), "rows": rows}
+    _TOLD[str(study.path)] = found
     if keep and found != known:
         _write(study, found)
     return data
