@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from evidence.brief.annex import write_csv, write_latex, write_sheet
-from evidence.brief.blocks import list_items
+from evidence.brief.card import list_claims, write_card
 from evidence.brief.checks import check_text
 from evidence.brief.exporter import BriefExporter, word_model, write_document
 from evidence.brief.imprint import Imprint
@@ -34,7 +33,6 @@ from evidence.disclosure import (
     scan_bytes,
 )
 from evidence.errors import BriefError
-from evidence.language import is_reviewed
 from evidence.neck import replace_files
 from evidence.study import Study
 
@@ -51,8 +49,6 @@ __all__ = [
     "write_briefs",
 ]
 
-_CARD = ("slug", "language", "audience", "title", "question", "simulated", "grade",
-         "state", "edition", "date", "withdrawn")  # fmt: skip
 _WRITTEN = [
     f"{kind}.*{ending}"
     for kind in ("brief", "technical", "slides", "tables")
@@ -146,7 +142,8 @@ def render_page(
         files[f"{stem}.docx"] = write_document(cleared, model)
     if stem == f"brief.{language}":
         files |= _render_once(cleared, language, imprint)
-    files |= _write_card(stem, model, files)
+    claims = list_claims(cleared, language)
+    files |= write_card(stem, model, files, cleared.study.heading.lines, claims)
     for name, payload in files.items():
         if name != f"{stem}.html":
             scan_bytes(payload, cleared, name)
@@ -179,7 +176,7 @@ def render_notices(study: Study, edition: Edition) -> dict[str, bytes]:
         model = {**made["brief"], "audience": audience}
         stem = name_version(study, language, audience)
         notice = {f"{stem}.html": page.encode("utf-8")}
-        files |= notice | _write_card(stem, model, notice)
+        files |= notice | write_card(stem, model, notice, study.heading.lines)
     return files
 
 
@@ -281,23 +278,3 @@ def _render_latest(
             if all(latest.files.get(name) == hash_file(data) for name, data in files.items()):
                 return files
     return _render(cleared, versions, Imprint(None, replies), jobs)
-
-
-def _write_card(stem: str, model: Mapping[str, Any], files: Iterable[str]) -> dict[str, bytes]:
-    """Write a version's card: what the portal tells of it, and the names of its files."""
-    items = list_items(model, "messages")
-    card = {key: model[key] for key in _CARD} | model["topics"]
-    card |= {
-        "messages": [item["text"] for item in items],
-        "claims": [item["claim"] for item in items],
-        "reviewed": is_reviewed(model["language"]),
-        "formats": {_name_format(name): name for name in files},
-    }
-    told = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
-    return {f"{stem}.json": told.encode("utf-8")}
-
-
-def _name_format(name: str) -> str:
-    """Name what a file is: by its ending, or by its kind where several end alike."""
-    kind = name.partition(".")[0]
-    return kind if kind in {"slides", "technical"} else Path(name).suffix.removeprefix(".")

@@ -40,10 +40,14 @@ def say_entry(
 
 def lead_finding(cleared: Cleared) -> dict[str, Any]:
     """Find what the first message rests on: of the findings that say it, the weakest."""
-    lead = entries_of(cleared)[0]
+    return carrying_finding(cleared, entries_of(cleared)[0])
+
+
+def carrying_finding(cleared: Cleared, entry: dict[str, Any]) -> dict[str, Any]:
+    """Find what an entry rests on: of the findings that say it, the weakest."""
     findings = [e for e in cleared.neck.findings if e["kind"] == "finding"]
-    group = [e for e in findings if e["claim"] == lead["claim"]]
-    saying = [e for e in group if e["direction"] == lead["direction"]]
+    group = [e for e in findings if e["claim"] == entry["claim"]]
+    saying = [e for e in group if e["direction"] == entry["direction"]]
     return min(saying or group, key=lambda e: e["grade"]["level"])
 
 

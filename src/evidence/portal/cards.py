@@ -16,12 +16,25 @@ _STATES = ("draft", "published", "withdrawn")
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a brief says of a claim: its sentence, grade, and the cases and rows behind it."""
+
+    claim: str
+    role: str
+    sentence: str
+    grade: str
+    n_cases: int
+    nobs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One brief: a study in a language for an audience.
 
     ``formats`` maps ``html``, ``pdf``, ``docx`` to addresses relative to the public folder.
     What an old card does not say is empty, or ``None`` for ``reviewed``. ``claims`` names the
-    claim behind each message; ``withdrawn`` is the day of a withdrawal.
+    claim behind each message; ``withdrawn`` is the day of a withdrawal. ``lines`` are those of
+    the programme, ``findings`` what is said of every claim, placebos among them.
     """
 
     slug: str
@@ -42,6 +55,8 @@ class Card:
     claims: tuple[str, ...]
     formats: dict[str, str]
     reviewed: bool | None
+    lines: tuple[str, ...]
+    findings: tuple[Told, ...]
 
     @property
     def version(self) -> tuple[str, str]:
@@ -143,6 +158,8 @@ def _read_card(path: Path, public: Path, slug: str) -> Card:
             claims=_texts(card.get("claims", [])),
             formats=_find_formats(path, public, card),
             reviewed=card.get("reviewed"),
+            lines=_texts(card.get("lines", [])),
+            findings=tuple(Told(**told) for told in card.get("findings", [])),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BriefError(

@@ -15,6 +15,7 @@ from evidence.portal.site import Site
 from evidence.portal.wording import name_goal, word_state
 
 FEED = "feed.xml"
+COMPENDIUM = "compendium.html"
 DATA = "briefs.json"
 ATOM = "http://www.w3.org/2005/Atom"
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -69,7 +70,8 @@ def write_sitemap(
     if not site.address:
         return None
     urlset = ET.Element(f"{{{SITEMAP}}}urlset")
-    pages = {localise("index.html", language): "" for language in languages}
+    whole = ["index.html", *([COMPENDIUM] if site.lines else [])]
+    pages = {localise(name, language): "" for name in whole for language in languages}
     for entry in entries:
         for card in (*entry.cards, *(card for cards in entry.editions for card in cards)):
             pages |= {card.formats[k]: card.withdrawn or card.date for k in ("html", "pdf")

@@ -1,4 +1,4 @@
-"""One page a language over all studies, complete without JavaScript."""
+"""The pages over all studies in each language, complete without JavaScript."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from evidence.language import format_number, format_plain, is_reviewed, join, sa
 from evidence.neck import replace_file
 from evidence.portal.cards import FORMATS, Card, Entry, choose, read_entries
 from evidence.portal.changes import tell_changes
+from evidence.portal.compendium import lay_out_compendium
 from evidence.portal.feeds import (
+    COMPENDIUM,
     DATA,
     FEED,
     describe_site,
@@ -37,6 +39,7 @@ from evidence.portal.wording import (
     word_audience,
     word_countries,
     word_goals,
+    word_grade,
     word_sectors,
     word_state,
 )
@@ -49,7 +52,7 @@ _WORDS = (
     "title", "lead", "briefs", "skip", "simulated", "published", "footer", "search", "hint",
     "filters", "all", "reset", "none", "languages", "countries", "sectors", "goals",
     "versions", "changed", "replies", "reply_to", "unreviewed", "feed", "data",
-    "unfetched",
+    "unfetched", "compendium",
 )  # fmt: skip
 
 
@@ -66,7 +69,8 @@ class _Portal:
 def write_portal(public: Path, slugs: list[str], site: Site | None = None) -> Path:
     """Write the portal over the briefs of these studies that lie in ``public``.
 
-    ``index.html`` is English, ``index.<language>.html`` the others; ``feed*.xml`` is written
+    ``index.html`` is English, ``index.<language>.html`` the others; ``compendium*.html`` lists
+    findings by the programme's lines where the site has any, ``feed*.xml`` is written
     where an edition was published, ``sitemap.xml`` where the site has an address,
     ``briefs.json`` always, ``data.js`` above a thousand briefs. What no longer belongs is
     taken away.
@@ -92,6 +96,7 @@ def write_portal(public: Path, slugs: list[str], site: Site | None = None) -> Pa
     }
     for language in list_languages():
         files[localise(FEED, language)] = write_feed(language, entries, site)
+        files[localise(COMPENDIUM, language)] = None
     files |= _render(portal)
     for name, payload in files.items():
         if payload is None:
@@ -110,7 +115,7 @@ def fold(text: str) -> str:
 
 
 def _render(portal: _Portal) -> dict[str, bytes]:
-    """Render the page of every language: file name → bytes. One font serves them all."""
+    """Render the pages of every language: file name → bytes. One font serves them all."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -118,10 +123,15 @@ def _render(portal: _Portal) -> dict[str, bytes]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    template = environment.get_template("index.html.j2")
-    shown = {language: _lay_out(portal, language) for language in list_languages()}
+    languages = list_languages()
+    pages = {"index.html": {language: _lay_out(portal, language) for language in languages}}
+    if portal.site.lines:
+        pages[COMPENDIUM] = {
+            language: lay_out_compendium(language, portal.entries, portal.site)
+            for language in languages
+        }
     style = (_TEMPLATES / "portal.css").read_text(encoding="utf-8")
-    css = _font_rules(shown) + style
+    css = _font_rules(pages) + style
     script = (_TEMPLATES / "portal.js").read_text(encoding="utf-8")
     code = {
         "css": css,
@@ -130,7 +140,10 @@ def _render(portal: _Portal) -> dict[str, bytes]:
         "script_hash": _hash(script),
     }
     return {
-        localise("index.html", language): template.render(**laid_out, **code).encode("utf-8")
+        localise(name, language): environment.get_template(f"{name}.j2")
+        .render(**laid_out, **code)
+        .encode("utf-8")
+        for name, shown in pages.items()
         for language, laid_out in shown.items()
     }
 
@@ -158,6 +171,7 @@ def _lay_out(portal: _Portal, language: str) -> dict[str, Any]:
         "feed": localise(FEED, language) if any(e.editions for e in entries) else "",
         "data": DATA,
         "unfetched": _show_unfetched(portal, language),
+        "compendium": localise(COMPENDIUM, language) if portal.site.lines else "",
         "texts": "" if portal.inline else TEXTS,
         "described": describe_site(language, entries, portal.site),
     }
@@ -199,7 +213,7 @@ def _show(portal: _Portal, language: str, entry: Entry) -> dict[str, Any]:
         "state": lead.state,
         "imprint": word_state(language, lead),
         "simulated": any(card.simulated for card in entry.cards),
-        "grade": _word_grade(language, lead),
+        "grade": word_grade(language, lead.grade),
         "tokens": _tokens(entry),
         **facets,
         "versions": _show_versions(portal, language, entry, lead),
@@ -211,12 +225,6 @@ def _show(portal: _Portal, language: str, entry: Entry) -> dict[str, Any]:
             for card in (choose(cards, language) for cards in entry.editions)
         ],
     }
-
-
-def _word_grade(language: str, card: Card) -> str:
-    if not card.grade:
-        return ""
-    return say(language, "portal.certainty", grade=say(language, f"grade.{card.grade}"))
 
 
 def _tokens(entry: Entry) -> str:

@@ -12,7 +12,7 @@ from pydantic import Field
 from evidence.errors import BriefError, SourceError, StudyError
 from evidence.packs import Words, load_sector
 from evidence.sources import list_unfetched
-from evidence.study import list_slugs, load_study
+from evidence.study import Line, list_slugs, load_study, read_programme
 from evidence.toml import check_sections, read_toml, strict
 
 SITE = Path("data/portal.toml")
@@ -35,19 +35,22 @@ class Unfetched:
     title: str
     language: str
     sources: tuple[str, ...]
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
     """A portal's address (ends in a slash; empty where unknown), publisher, sector names.
 
-    ``unfetched`` lists the studies that have no results because their data are not there.
+    ``unfetched`` lists the studies that have no results because their data are not there;
+    ``lines`` are the programme's, for the compendium.
     """
 
     address: str = ""
     publisher: str = ""
     sectors: dict[str, Words] = field(default_factory=dict)
     unfetched: tuple[Unfetched, ...] = ()
+    lines: tuple[Line, ...] = ()
 
 
 def read_site(root: Path) -> Site:
@@ -58,18 +61,19 @@ def read_site(root: Path) -> Site:
     BriefError
         Naming the wrong key.
     StudyError
-        Where a sector pack is wrong.
+        Where a sector pack or the registry of lines is wrong.
     """
     packs = sorted(path.stem for path in (root / "data" / "sectors").glob("*.toml"))
     sectors = {name: load_sector(root, name).name for name in packs}
     path = root / SITE
     if not path.is_file():
-        return Site(sectors=sectors, unfetched=_list_unfetched(root))
+        return Site(sectors=sectors, unfetched=_list_unfetched(root), lines=read_programme(root))
     raw = read_toml(path, BriefError, where=SITE.as_posix())
     file = check_sections(
         _SiteFile, raw, BriefError, where=SITE.as_posix(), guide="docs/publishing.md"
     )
-    return Site(file.address, file.publisher, sectors, _list_unfetched(root))
+    unfetched, lines = _list_unfetched(root), read_programme(root)
+    return Site(file.address, file.publisher, sectors, unfetched, lines)
 
 
 def _list_unfetched(root: Path) -> tuple[Unfetched, ...]:
@@ -81,5 +85,6 @@ def _list_unfetched(root: Path) -> tuple[Unfetched, ...]:
             lacking = list_unfetched(root, study.data.sources)
             if lacking:
                 language = study.brief.languages[0]
-                found.append(Unfetched(slug, study.heading.title, language, lacking))
+                heading = study.heading
+                found.append(Unfetched(slug, heading.title, language, lacking, heading.lines))
     return tuple(found)

@@ -83,6 +83,11 @@ def word_state(language: str, card: Card) -> str:
     )
 
 
+def word_grade(language: str, grade: str) -> str:
+    """Word how sure a finding is; empty where nothing is told."""
+    return say(language, "portal.certainty", grade=say(language, f"grade.{grade}")) if grade else ""
+
+
 def word_countries(language: str, card: Card) -> list[Word]:
     """Word a card's countries."""
     return [Word(c, name_territory(language, c), language) for c in card.countries]

@@ -31,6 +31,7 @@ from evidence.study.lock import (
     write_lock,
 )
 from evidence.study.noun import Case, Study
+from evidence.study.programme import Line, read_programme
 from evidence.study.replies import PartyReply, read_replies, replies_path
 from evidence.study.sections import (
     LANGUAGES,
@@ -68,6 +69,7 @@ __all__ = [
     "Entry",
     "FrontMatter",
     "Heading",
+    "Line",
     "Lock",
     "PartyReply",
     "Prose",
@@ -96,6 +98,7 @@ __all__ = [
     "question_of",
     "read_advice",
     "read_lock",
+    "read_programme",
     "read_replies",
     "replies_path",
     "select_case",

@@ -13,6 +13,7 @@ from typing import Any
 from evidence.errors import StudyError
 from evidence.packs import Country, Sector, load_country, load_sector
 from evidence.study.noun import Case, Study
+from evidence.study.programme import check_lines
 from evidence.study.references import check_references
 from evidence.study.sections import StudyFile
 from evidence.study.words import check_words
@@ -79,6 +80,7 @@ def load_study(study: str | Path) -> Study:
         brief=file.brief,
         panel=file.panel,
     )
+    check_lines(loaded)
     check_references(loaded)
     check_words(loaded)
     return loaded

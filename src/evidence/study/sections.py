@@ -32,11 +32,12 @@ Names = Annotated[str | tuple[str, ...], AfterValidator(_one_or_many)]
 
 @strict
 class Heading:
-    """Who the study is: slug (its folder), title, question."""
+    """Who the study is: slug (its folder), title, question, the programme's lines it is part of."""
 
     slug: Slug
     title: Text
     question: Text
+    lines: tuple[Slug, ...] = ()
 
 
 @strict
