@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evidence.course import check_answer as check_answer
     from evidence.errors import EvidenceError as EvidenceError
     from evidence.exhibits import draw as draw
     from evidence.exhibits import figure_coefficients as figure_coefficients
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from evidence.models import fit as fit
     from evidence.models import fit_specifications as fit_specifications
     from evidence.models import list_bearing as list_bearing
+    from evidence.models import list_cells as list_cells
+    from evidence.models import list_diagnostics as list_diagnostics
     from evidence.models import list_estimates as list_estimates
     from evidence.neck import write_neck as write_neck
     from evidence.panel import build_panel as build_panel
@@ -37,13 +40,16 @@ if TYPE_CHECKING:
 _ROOM = {
     "EvidenceError": "errors",
     "build_panel": "panel",
+    "check_answer": "course",
     "draw": "exhibits",
     "figure_coefficients": "exhibits",
     "figure_report": "exhibits",
     "fit": "models",
     "fit_specifications": "models",
     "list_bearing": "models",
+    "list_cells": "models",
     "list_complete": "panel",
+    "list_diagnostics": "models",
     "list_estimates": "models",
     "list_jumps": "panel",
     "list_sources": "sources",
@@ -64,13 +70,16 @@ _ROOM = {
 __all__ = [
     "EvidenceError",
     "build_panel",
+    "check_answer",
     "draw",
     "figure_coefficients",
     "figure_report",
     "fit",
     "fit_specifications",
     "list_bearing",
+    "list_cells",
     "list_complete",
+    "list_diagnostics",
     "list_estimates",
     "list_jumps",
     "list_sources",

@@ -219,6 +219,10 @@ def _how(cleared: Cleared, language: str) -> list[str]:
         capitalise(say(language, f"how.{name}", **words))
         for name in dict.fromkeys(map(_how_key, shown))
     ]
+    claims = {claim.id: claim.specification for claim in cleared.study.claims}
+    specs = [cleared.study.specification(claims[e["claim"]]) for e in shown]
+    if any(spec.estimator == "pooled_cells" for spec in specs):
+        told.append(say(language, "how.pooled_cells"))
     coarser = any(e["level"] != cleared.study.entity.level for e in shown)
     told.append(say(language, "how.clusters_coarser" if coarser else "how.clusters", **words))
     if any(e["direction"] == "refused" for e in findings):

@@ -31,6 +31,7 @@ _DESIGNS = {
     "fractional": "random",
     "fixed_effects": "within",
     "first_differences": "within",
+    "pooled_cells": "within",
     "poisson": "within",
     "difference_gmm": "dynamic",
     "system_gmm": "dynamic",
@@ -39,7 +40,7 @@ _DESIGNS = {
     "iv_gmm": "instrument",
     **dict.fromkeys(_ADOPTION, "adoption"),
 }
-_NEED_ENTITY = frozenset({"fixed_effects", "poisson", "fractional"})
+_NEED_ENTITY = frozenset({"fixed_effects", "poisson", "fractional", "pooled_cells"})
 _OWN_ENTITY = frozenset({"first_differences", "difference_gmm", "system_gmm"}) | _ADOPTION
 _CHECKS = frozenset({"pretrend", "ar2", "hansen", "first_stage", "overidentification"})
 _WEAK = 10.0

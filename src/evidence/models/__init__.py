@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evidence.models.bearing import list_bearing
+from evidence.models.bearing import list_bearing, list_cells
 from evidence.models.checks.diagnostics import (
     AttritionWeights,
     Bounds,
@@ -55,6 +55,7 @@ from evidence.models.designs.linear import (
     estimate_mundlak,
     estimate_random_effects,
 )
+from evidence.models.designs.pooling import Pooled, estimate_pooled_cells, pool_effects
 from evidence.models.designs.sensitivity import Sensitivity, bound_violations, decompose_twfe
 from evidence.models.few_clusters import FEW_CARRIERS, FEW_CLUSTERS
 from evidence.models.fit import (
@@ -93,6 +94,7 @@ __all__ = [
     "Fit",
     "Formula",
     "Influence",
+    "Pooled",
     "Randomised",
     "RandomisedInterval",
     "Sensitivity",
@@ -121,6 +123,7 @@ __all__ = [
     "estimate_least_squares",
     "estimate_mundlak",
     "estimate_poisson",
+    "estimate_pooled_cells",
     "estimate_random_effects",
     "estimate_streamed",
     "estimate_survival",
@@ -135,6 +138,7 @@ __all__ = [
     "leave_out",
     "list_adopters",
     "list_bearing",
+    "list_cells",
     "list_diagnostics",
     "list_effects",
     "list_estimates",
@@ -144,6 +148,7 @@ __all__ = [
     "measure_overlap",
     "parse_formula",
     "plan_std_error",
+    "pool_effects",
     "randomise",
     "step_down",
     "tabulate_estimates",

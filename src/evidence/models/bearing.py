@@ -1,4 +1,4 @@
-"""Who bears a coefficient, and what it is without them."""
+"""Who bears a coefficient, what it is without them, and what it is in each cell."""
 
 from __future__ import annotations
 
@@ -6,11 +6,40 @@ import numpy as np
 import pandas as pd
 
 from evidence.errors import ModelError
+from evidence.models.designs.pooling import tabulate_cells
 from evidence.models.estimators import make_design
 from evidence.models.fit import take_out
 from evidence.models.kernel.curve import leave_out
 from evidence.models.level import find_clusters, guard_level
 from evidence.panel import Panel, select_sample
+
+
+def list_cells(panel: Panel, specification: str) -> pd.DataFrame:
+    """List the estimate of the first exposure in each cell that ``pooled_cells`` pools.
+
+    Returns
+    -------
+    DataFrame
+        As ``tabulate_cells``.
+
+    Raises
+    ------
+    ModelError
+        Where the specification's estimator is another one.
+    """
+    spec = panel.study.specification(specification)
+    if spec.estimator != "pooled_cells":
+        raise ModelError(
+            f"{panel.study.path.name}: specification '{spec.id}'",
+            seen=spec.estimator,
+            expected="pooled_cells",
+            do="Ask of a specification that pools cells.",
+        )
+    sample = select_sample(panel, spec)
+    cells = find_clusters(sample, spec, guard_level(panel.study, spec))
+    return tabulate_cells(
+        make_design(sample, spec, list(spec.regressors), cells), spec.exposures[0]
+    )
 
 
 def list_bearing(panel: Panel, specification: str) -> pd.DataFrame:

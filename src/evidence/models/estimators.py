@@ -21,6 +21,7 @@ from evidence.models.designs.linear import (
     estimate_mundlak,
     estimate_random_effects,
 )
+from evidence.models.designs.pooling import estimate_pooled_cells
 from evidence.models.kernel.conventions import SmallSample
 from evidence.models.kernel.least_squares import estimate_least_squares
 from evidence.panel import Panel, cross_effects
@@ -29,7 +30,7 @@ from evidence.study import Specification
 LINEAR = frozenset({"pooled_ols", "fixed_effects"})
 """Estimators that are least squares with absorbed effects."""
 
-ABSORBING = LINEAR | {"iv_2sls", "iv_liml", "iv_gmm", "poisson"}
+ABSORBING = LINEAR | {"iv_2sls", "iv_liml", "iv_gmm", "poisson", "pooled_cells"}
 """Estimators that absorb the specification's effects."""
 
 Estimator = Callable[[Design], Estimates]
@@ -168,4 +169,5 @@ _CHOOSE: dict[str, Callable[[Specification], Estimator]] = {
     "callaway_santanna": _choose_adoption,
     "sun_abraham": _choose_adoption,
     "imputation": _choose_adoption,
+    "pooled_cells": lambda _: partial(estimate_pooled_cells, known={}),
 }

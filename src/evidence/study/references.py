@@ -140,6 +140,7 @@ _EFFECTS: dict[str, set[str]] = {
     "callaway_santanna": set(),
     "sun_abraham": set(),
     "imputation": set(),
+    "pooled_cells": {"entity", "time"},
 }
 _ABSORBING = {"fixed_effects", "iv_2sls", "iv_liml", "iv_gmm", "poisson"}
 _GMM = {"difference_gmm", "system_gmm"}
@@ -219,6 +220,8 @@ def _check_options(study: Study, spec: Specification, where: str) -> None:
     _check_past(spec, where)
     if spec.estimator in {"callaway_santanna", "sun_abraham", "imputation"}:
         _check_adoption(study, spec, where)
+    if spec.estimator == "pooled_cells":
+        _check_cells(study, spec, where)
 
 
 def _check_past(spec: Specification, where: str) -> None:
@@ -244,6 +247,19 @@ def _check_adoption(study: Study, spec: Specification, where: str) -> None:
             seen=f"{', '.join(spec.exposures)} in {', '.join(units)}",
             expected="one exposure whose unit is 'indicator': 0 before adoption, 1 from then on",
             do="Choose the indicator of adoption as the exposure.",
+        )
+
+
+def _check_cells(study: Study, spec: Specification, where: str) -> None:
+    """Check that the cells are named by a cluster variable, and entities followed within them."""
+    levels = [v.level for v in study.variables if v.role == "cluster"]
+    if spec.clusters not in levels or "entity" not in spec.effects:
+        raise StudyError(
+            f"{where}.clusters",
+            seen=f"clusters '{spec.clusters}' and effects {', '.join(spec.effects) or 'none'}",
+            expected="clusters at the level of a variable with role cluster, whose values are the "
+            "cells, and entity among the effects",
+            do="Declare the column that names the cells, and give clusters its level.",
         )
 
 

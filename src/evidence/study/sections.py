@@ -78,7 +78,7 @@ class Variable:
 Estimator = Literal[
     "pooled_ols", "between", "random_effects", "fixed_effects", "first_differences", "mundlak",
     "iv_2sls", "iv_liml", "iv_gmm", "difference_gmm", "system_gmm", "poisson", "fractional",
-    "callaway_santanna", "sun_abraham", "imputation",
+    "callaway_santanna", "sun_abraham", "imputation", "pooled_cells",
 ]  # fmt: skip
 
 
@@ -92,7 +92,8 @@ class Specification:
     in a replication Stata's. ``instruments`` are for the exposures of an ``iv_``
     estimator; ``lags`` (of the outcome), ``regressor_lags``, ``predetermined``,
     ``endogenous``, ``steps`` and ``collapse`` for GMM of a dynamic panel; ``compared_with``
-    for staggered adoption, whose exposure is 0/1. ``moderators`` are the variables, declared
+    for staggered adoption, whose exposure is 0/1. With ``pooled_cells`` the units of ``clusters``
+    are the cells. ``moderators`` are the variables, declared
     beforehand, with which a difference may differ. ``published`` cites the table that a replication reproduces.
     """
 
