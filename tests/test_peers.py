@@ -160,7 +160,7 @@ def test_what_a_practice_of_the_assessor_alone_looks_like(root: Path) -> None:
     study, measures, _ = drawn(root, "good_practice")
     wanted = ("violations", "safety_plan", "meetings")
     table = compare_peers(study, measures.data, "below_peers_violations", wanted)
-    apart = table.xs("ahead", axis=1, level=1) - table.xs("peers", axis=1, level=1)
+    apart = pd.DataFrame(table.xs("ahead", axis=1, level=1) - table.xs("peers", axis=1, level=1))
     gap = apart.to_dict("index")
     assert gap["safety_plan"]["first"] > 2 * abs(gap["safety_plan"]["second"])
     assert gap["violations"]["first"] < gap["violations"]["second"] < 0
