@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from evidence.exhibits import table_cells as table_cells
     from evidence.exhibits import table_findings as table_findings
     from evidence.findings import state as state
+    from evidence.measures import compare_peers as compare_peers
     from evidence.measures import score_measures as score_measures
     from evidence.models import fit as fit
     from evidence.models import fit_specifications as fit_specifications
@@ -41,6 +42,7 @@ _ROOM = {
     "EvidenceError": "errors",
     "build_panel": "panel",
     "check_answer": "course",
+    "compare_peers": "measures",
     "draw": "exhibits",
     "figure_coefficients": "exhibits",
     "figure_report": "exhibits",
@@ -71,6 +73,7 @@ __all__ = [
     "EvidenceError",
     "build_panel",
     "check_answer",
+    "compare_peers",
     "draw",
     "figure_coefficients",
     "figure_report",

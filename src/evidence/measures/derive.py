@@ -17,6 +17,7 @@ from evidence.errors import MeasureError
 from evidence.measures.crosswalk import Answers
 from evidence.measures.dialogue import columns_of, score_index, score_pair
 from evidence.measures.joining import IN_FIRST
+from evidence.measures.peers import flag_peers
 from evidence.measures.productivity import (
     chain_growth,
     compute_ratio,
@@ -73,6 +74,7 @@ def derive(name: str, data: pd.DataFrame, tables: Tables, study: Study) -> pd.Se
         Where it cannot be derived, or is a measure of another sector.
     """
     found = _find(name, data, tables)
+    found = flag_peers(name, data, study) if found is None else found
     if found is not None:
         return found
     raise MeasureError(
