@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     from evidence.exhibits import table_cells as table_cells
     from evidence.exhibits import table_findings as table_findings
     from evidence.findings import state as state
+    from evidence.measures import list_events as list_events
+    from evidence.measures import list_frames as list_frames
     from evidence.measures import score_measures as score_measures
+    from evidence.models import balance_at_cutoff as balance_at_cutoff
+    from evidence.models import bound_trends as bound_trends
+    from evidence.models import estimate_cutoff as estimate_cutoff
     from evidence.models import fit as fit
     from evidence.models import fit_specifications as fit_specifications
     from evidence.models import list_bearing as list_bearing
+    from evidence.models import list_diagnostics as list_diagnostics
     from evidence.models import list_estimates as list_estimates
+    from evidence.models import tabulate_estimates as tabulate_estimates
     from evidence.neck import write_neck as write_neck
     from evidence.panel import build_panel as build_panel
     from evidence.panel import list_complete as list_complete
@@ -36,15 +43,21 @@ if TYPE_CHECKING:
 
 _ROOM = {
     "EvidenceError": "errors",
+    "balance_at_cutoff": "models",
+    "bound_trends": "models",
     "build_panel": "panel",
     "draw": "exhibits",
+    "estimate_cutoff": "models",
     "figure_coefficients": "exhibits",
     "figure_report": "exhibits",
     "fit": "models",
     "fit_specifications": "models",
     "list_bearing": "models",
     "list_complete": "panel",
+    "list_diagnostics": "models",
     "list_estimates": "models",
+    "list_events": "measures",
+    "list_frames": "measures",
     "list_jumps": "panel",
     "list_sources": "sources",
     "list_variation": "panel",
@@ -58,20 +71,27 @@ _ROOM = {
     "state": "findings",
     "table_cells": "exhibits",
     "table_findings": "exhibits",
+    "tabulate_estimates": "models",
     "write_neck": "neck",
 }
 
 __all__ = [
     "EvidenceError",
+    "balance_at_cutoff",
+    "bound_trends",
     "build_panel",
     "draw",
+    "estimate_cutoff",
     "figure_coefficients",
     "figure_report",
     "fit",
     "fit_specifications",
     "list_bearing",
     "list_complete",
+    "list_diagnostics",
     "list_estimates",
+    "list_events",
+    "list_frames",
     "list_jumps",
     "list_sources",
     "list_variation",
@@ -85,6 +105,7 @@ __all__ = [
     "state",
     "table_cells",
     "table_findings",
+    "tabulate_estimates",
     "write_neck",
 ]
 

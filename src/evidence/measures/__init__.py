@@ -6,6 +6,7 @@ from evidence.measures.compliance import Outcome, name_outcome, rate_compliance,
 from evidence.measures.crosswalk import Answers, map_answers
 from evidence.measures.derive import strip_transforms
 from evidence.measures.dialogue import score_index, score_pair
+from evidence.measures.events import list_events, list_frames
 from evidence.measures.productivity import chain_growth, score_productivity, score_ratio
 from evidence.measures.remediation import list_spells
 from evidence.measures.score import Measures, score_measures
@@ -15,6 +16,8 @@ __all__ = [
     "Measures",
     "Outcome",
     "chain_growth",
+    "list_events",
+    "list_frames",
     "list_spells",
     "map_answers",
     "name_outcome",

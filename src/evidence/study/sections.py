@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from evidence.packs import Slug, Words
 from evidence.toml import strict
 
-LEVELS = ("worker", "line", "factory-cycle", "factory", "buyer", "sector", "country")
+LEVELS = ("worker", "line", "factory-cycle", "factory", "buyer", "sector", "region", "country")
 """Levels of variation, finest first."""
 
 Audience = Literal["government", "workers", "employers", "buyers", "public"]
@@ -19,7 +19,9 @@ Language = Literal["en", "ja", "vi", "km", "bn"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 """Languages that a brief may be in."""
 
-Level = Literal["worker", "line", "factory-cycle", "factory", "buyer", "sector", "country"]
+Level = Literal[
+    "worker", "line", "factory-cycle", "factory", "buyer", "sector", "region", "country"
+]
 
 
 def _one_or_many(value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -77,7 +79,7 @@ class Variable:
 Estimator = Literal[
     "pooled_ols", "between", "random_effects", "fixed_effects", "first_differences", "mundlak",
     "iv_2sls", "iv_liml", "iv_gmm", "difference_gmm", "system_gmm", "poisson", "fractional",
-    "callaway_santanna", "sun_abraham", "imputation",
+    "callaway_santanna", "sun_abraham", "imputation", "shift_share",
 ]  # fmt: skip
 
 
@@ -92,7 +94,8 @@ class Specification:
     estimator; ``lags`` (of the outcome), ``regressor_lags``, ``predetermined``,
     ``endogenous``, ``steps`` and ``collapse`` for GMM of a dynamic panel; ``compared_with``
     for staggered adoption, whose exposure is 0/1. ``moderators`` are the variables, declared
-    beforehand, with which a difference may differ. ``published`` cites the table that a replication reproduces.
+    beforehand, with which a difference may differ. ``shares`` are the fixed weights of a
+    ``shift_share`` exposure, a variable a shock's unit. ``published`` cites the table that a replication reproduces.
     """
 
     id: Slug
@@ -103,7 +106,7 @@ class Specification:
     controls: tuple[Slug, ...] = ()
     effects: tuple[Text, ...] = ()
     clusters: Literal[
-        "", "worker", "line", "factory-cycle", "factory", "buyer", "sector", "country"
+        "", "worker", "line", "factory-cycle", "factory", "buyer", "sector", "region", "country"
     ] = ""
     role: Literal["headline", "robustness", "placebo", "replication"] = "headline"
     published: str = ""
@@ -117,6 +120,7 @@ class Specification:
     collapse: bool = False
     compared_with: Literal["never", "not_yet"] = "never"
     moderators: tuple[Slug, ...] = ()
+    shares: tuple[Slug, ...] = ()
 
     @property
     def exposures(self) -> tuple[str, ...]:
