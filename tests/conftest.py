@@ -34,6 +34,7 @@ COPIED = (
     "data/sectors",
     "data/questionnaires",
     "data/laws",
+    "data/events",
 )
 
 

@@ -186,7 +186,7 @@ def fault(
 
 def write_project(root: Path) -> None:
     """Write the small project: two countries, one notebook, rows in one file."""
-    for name in ("countries", "sectors", "questionnaires", "laws"):
+    for name in ("countries", "sectors", "questionnaires", "laws", "events"):
         shutil.copytree(ROOT / "data" / name, root / "data" / name)
     raw = root / "data/raw/visits/visits.csv"
     for path in (raw, root / "data/sources/x", root / "notebooks/studies/x"):

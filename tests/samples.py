@@ -25,6 +25,7 @@ COPIED = (
     "data/sectors",
     "data/questionnaires",
     "data/laws",
+    "data/events",
 )
 
 Value = str | int | list[str] | Mapping[str, Any]

@@ -290,9 +290,9 @@ BROKEN = {
     "unknown level of clusters": Broken(
         "plants",
         'estimator = "between"',
-        'estimator = "between"\nclusters = "region"',
+        'estimator = "between"\nclusters = "village"',
         "specifications[3].clusters",
-        "'region'",
+        "'village'",
         "Change the value.",
     ),
     "unknown language": Broken(

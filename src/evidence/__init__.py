@@ -20,13 +20,19 @@ if TYPE_CHECKING:
     from evidence.exhibits import table_findings as table_findings
     from evidence.findings import state as state
     from evidence.measures import compare_peers as compare_peers
+    from evidence.measures import list_events as list_events
+    from evidence.measures import list_frames as list_frames
     from evidence.measures import score_measures as score_measures
+    from evidence.models import balance_at_cutoff as balance_at_cutoff
+    from evidence.models import bound_trends as bound_trends
+    from evidence.models import estimate_cutoff as estimate_cutoff
     from evidence.models import fit as fit
     from evidence.models import fit_specifications as fit_specifications
     from evidence.models import list_bearing as list_bearing
     from evidence.models import list_cells as list_cells
     from evidence.models import list_diagnostics as list_diagnostics
     from evidence.models import list_estimates as list_estimates
+    from evidence.models import tabulate_estimates as tabulate_estimates
     from evidence.neck import write_neck as write_neck
     from evidence.panel import build_panel as build_panel
     from evidence.panel import list_complete as list_complete
@@ -40,10 +46,13 @@ if TYPE_CHECKING:
 
 _ROOM = {
     "EvidenceError": "errors",
+    "balance_at_cutoff": "models",
+    "bound_trends": "models",
     "build_panel": "panel",
     "check_answer": "course",
     "compare_peers": "measures",
     "draw": "exhibits",
+    "estimate_cutoff": "models",
     "figure_coefficients": "exhibits",
     "figure_report": "exhibits",
     "fit": "models",
@@ -53,6 +62,8 @@ _ROOM = {
     "list_complete": "panel",
     "list_diagnostics": "models",
     "list_estimates": "models",
+    "list_events": "measures",
+    "list_frames": "measures",
     "list_jumps": "panel",
     "list_sources": "sources",
     "list_variation": "panel",
@@ -66,15 +77,19 @@ _ROOM = {
     "state": "findings",
     "table_cells": "exhibits",
     "table_findings": "exhibits",
+    "tabulate_estimates": "models",
     "write_neck": "neck",
 }
 
 __all__ = [
     "EvidenceError",
+    "balance_at_cutoff",
+    "bound_trends",
     "build_panel",
     "check_answer",
     "compare_peers",
     "draw",
+    "estimate_cutoff",
     "figure_coefficients",
     "figure_report",
     "fit",
@@ -84,6 +99,8 @@ __all__ = [
     "list_complete",
     "list_diagnostics",
     "list_estimates",
+    "list_events",
+    "list_frames",
     "list_jumps",
     "list_sources",
     "list_variation",
@@ -97,6 +114,7 @@ __all__ = [
     "state",
     "table_cells",
     "table_findings",
+    "tabulate_estimates",
     "write_neck",
 ]
 

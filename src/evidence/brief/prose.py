@@ -20,7 +20,7 @@ _DESIGNS = {
     **dict.fromkeys(("callaway_santanna", "sun_abraham", "imputation"), "adoption"),
     "first_differences": "within",
 }
-_FOLLOWING = {"fixed_effects", "poisson", "pooled_cells"}
+_FOLLOWING = {"fixed_effects", "poisson", "pooled_cells", "shift_share"}
 """Estimators that follow entities where these are among the effects."""
 
 _CAUSAL_LEVEL = 4

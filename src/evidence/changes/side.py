@@ -53,7 +53,7 @@ class Side:
         spec = self.specification
         parts = {part for effect in spec.effects for part in effect.split(":")} - set(_KEYS)
         wanted = [spec.outcome, *spec.regressors, *spec.moderators, *spec.instruments,
-                  self.cluster, *sorted(parts)]  # fmt: skip
+                  *spec.shares, self.cluster, *sorted(parts)]  # fmt: skip
         return self.panel.data.dropna(subset=list(dict.fromkeys(wanted)))
 
     @property

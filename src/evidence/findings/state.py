@@ -38,9 +38,10 @@ _DESIGNS = {
     "iv_2sls": "instrument",
     "iv_liml": "instrument",
     "iv_gmm": "instrument",
+    "shift_share": "within",
     **dict.fromkeys(_ADOPTION, "adoption"),
 }
-_NEED_ENTITY = frozenset({"fixed_effects", "poisson", "fractional", "pooled_cells"})
+_NEED_ENTITY = frozenset({"fixed_effects", "poisson", "fractional", "pooled_cells", "shift_share"})
 _OWN_ENTITY = frozenset({"first_differences", "difference_gmm", "system_gmm"}) | _ADOPTION
 _CHECKS = frozenset({"pretrend", "ar2", "hansen", "first_stage", "overidentification"})
 _WEAK = 10.0

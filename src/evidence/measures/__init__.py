@@ -6,6 +6,7 @@ from evidence.measures.compliance import Outcome, name_outcome, rate_compliance,
 from evidence.measures.crosswalk import Answers, map_answers
 from evidence.measures.derive import strip_transforms
 from evidence.measures.dialogue import score_index, score_pair
+from evidence.measures.events import list_events, list_frames
 from evidence.measures.peers import compare_peers, flag_peers, match_peers
 from evidence.measures.productivity import chain_growth, score_productivity, score_ratio
 from evidence.measures.remediation import list_spells
@@ -18,6 +19,8 @@ __all__ = [
     "chain_growth",
     "compare_peers",
     "flag_peers",
+    "list_events",
+    "list_frames",
     "list_spells",
     "map_answers",
     "match_peers",

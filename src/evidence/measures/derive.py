@@ -1,4 +1,4 @@
-"""A variable that is no column: a measure of a pack, an index, or a transform.
+"""A variable that is no column: a measure of a pack, an index, an event, or a transform.
 
 Transforms follow from a variable's name: ``log_x`` is the natural logarithm of ``x``,
 ``lag1_x`` the value of ``x`` one period earlier, ``lead1_x`` one period later, ``d_x`` its change
@@ -16,6 +16,7 @@ import pandas as pd
 from evidence.errors import MeasureError
 from evidence.measures.crosswalk import Answers
 from evidence.measures.dialogue import columns_of, score_index, score_pair
+from evidence.measures.events import expose
 from evidence.measures.joining import IN_FIRST
 from evidence.measures.peers import flag_peers
 from evidence.measures.productivity import (
@@ -24,7 +25,7 @@ from evidence.measures.productivity import (
     find_measure,
     score_ratio,
 )
-from evidence.packs import Questionnaire, Ratio, Sector
+from evidence.packs import PolicyEvent, Questionnaire, Ratio, Sector
 from evidence.study import Study
 
 
@@ -43,6 +44,7 @@ class Tables:
     sectors: tuple[Sector, ...]
     case: dict[str, str]
     keys: list[str]
+    events: tuple[PolicyEvent, ...] = ()
 
 
 _CHAINED = {
@@ -88,7 +90,7 @@ def derive(name: str, data: pd.DataFrame, tables: Tables, study: Study) -> pd.Se
 def _find(name: str, data: pd.DataFrame, tables: Tables) -> pd.Series | None:
     if name in data:
         return data[name]
-    for source in (_chained, _of_questionnaire, _of_sector, _transformed):
+    for source in (_chained, _of_questionnaire, _of_sector, _of_event, _transformed):
         found = source(name, data, tables)
         if found is not None:
             return found
@@ -165,6 +167,11 @@ def _of_sector(name: str, data: pd.DataFrame, tables: Tables) -> pd.Series | Non
     if measure is None or own is None:
         return None
     return score_ratio(measure, data, tables.keys[0], f"sector '{own.id}'")
+
+
+def _of_event(name: str, data: pd.DataFrame, tables: Tables) -> pd.Series | None:
+    place = {key: value for key, value in tables.case.items() if key not in data}
+    return expose(name, data.assign(**place), tables.events)
 
 
 def _transformed(name: str, data: pd.DataFrame, tables: Tables) -> pd.Series | None:

@@ -23,7 +23,15 @@ from evidence.measures.joining import (
     join_tables,
 )
 from evidence.measures.productivity import score_productivity
-from evidence.packs import Law, Questionnaire, Sector, load_law, load_questionnaire, load_sector
+from evidence.packs import (
+    Law,
+    Questionnaire,
+    Sector,
+    load_events,
+    load_law,
+    load_questionnaire,
+    load_sector,
+)
 from evidence.sources import Provenance, Snapshot, combine_origins
 from evidence.study import Study
 
@@ -138,6 +146,7 @@ def _sort_tables(study: Study, snapshots: tuple[Snapshot, ...]) -> Tables:
         sectors=_list_sectors(study),
         case=dict(snapshots[0].case) if snapshots else {},
         keys=keys,
+        events=load_events(study.root),
     )
 
 

@@ -57,6 +57,7 @@ from evidence.models.designs.linear import (
 )
 from evidence.models.designs.pooling import Pooled, estimate_pooled_cells, pool_effects
 from evidence.models.designs.sensitivity import Sensitivity, bound_violations, decompose_twfe
+from evidence.models.designs.shift_share import estimate_shift_share
 from evidence.models.few_clusters import FEW_CARRIERS, FEW_CLUSTERS
 from evidence.models.fit import (
     COLUMNS,
@@ -77,6 +78,7 @@ from evidence.models.kernel.curve import Curve, draw_curve, leave_out
 from evidence.models.kernel.least_squares import estimate_least_squares
 from evidence.models.kernel.streaming import estimate_streamed
 from evidence.models.level import guard_level, list_adopters
+from evidence.models.trends import bound_trends
 
 __all__ = [
     "COLUMNS",
@@ -105,6 +107,7 @@ __all__ = [
     "balance_at_cutoff",
     "bootstrap_wild",
     "bound_attrition",
+    "bound_trends",
     "bound_violations",
     "collect_moments",
     "count_effective",
@@ -125,6 +128,7 @@ __all__ = [
     "estimate_poisson",
     "estimate_pooled_cells",
     "estimate_random_effects",
+    "estimate_shift_share",
     "estimate_streamed",
     "estimate_survival",
     "find_cohorts",

@@ -22,6 +22,7 @@ from evidence.models.designs.linear import (
     estimate_random_effects,
 )
 from evidence.models.designs.pooling import estimate_pooled_cells
+from evidence.models.designs.shift_share import estimate_shift_share
 from evidence.models.kernel.conventions import SmallSample
 from evidence.models.kernel.least_squares import estimate_least_squares
 from evidence.panel import Panel, cross_effects
@@ -30,7 +31,7 @@ from evidence.study import Specification
 LINEAR = frozenset({"pooled_ols", "fixed_effects"})
 """Estimators that are least squares with absorbed effects."""
 
-ABSORBING = LINEAR | {"iv_2sls", "iv_liml", "iv_gmm", "poisson", "pooled_cells"}
+ABSORBING = LINEAR | {"iv_2sls", "iv_liml", "iv_gmm", "poisson", "pooled_cells", "shift_share"}
 """Estimators that absorb the specification's effects."""
 
 Estimator = Callable[[Design], Estimates]
@@ -41,8 +42,8 @@ def make_design(
 ) -> Design:
     """Lay out the rows of a sample for an estimator.
 
-    Pooled least squares absorbs a constant where it absorbs no period. Instruments stand
-    behind the regressors, so that a part of the rows keeps its own.
+    Pooled least squares absorbs a constant where it absorbs no period. Instruments, shares and
+    their moderators stand behind the regressors, so that a part of the rows keeps its own.
     """
     data = sample.data
     effects = cross_effects(sample, spec)
@@ -50,11 +51,16 @@ def make_design(
         effects = pd.DataFrame({"constant": np.zeros(len(data), dtype=int)}, index=data.index)
     return Design(
         outcome=data[spec.outcome].astype("float64"),
-        regressors=data[[*used, *spec.instruments]].astype("float64"),
+        regressors=data[_list_columns(spec, used)].astype("float64"),
         effects=effects,
         clusters=clusters,
         where=f"{sample.study.path.name}: specification '{spec.id}'",
     )
+
+
+def _list_columns(spec: Specification, used: list[str]) -> list[str]:
+    scaling = spec.moderators if spec.shares else ()
+    return list(dict.fromkeys([*used, *spec.instruments, *spec.shares, *scaling]))
 
 
 def choose_estimator(spec: Specification) -> Estimator:
@@ -81,6 +87,26 @@ def _choose_iv(spec: Specification) -> Estimator:
         inner = replace(design, regressors=design.regressors[kept])
         endogenous = tuple(name for name in spec.exposures if name in kept)
         return estimate_iv(inner, endogenous=endogenous, instruments=instruments, method=method)
+
+    return estimate
+
+
+def _choose_shift_share(spec: Specification) -> Estimator:
+    """Scale shares by the centred moderator for an interaction, as its exposure is."""
+
+    def estimate(design: Design) -> Estimates:
+        columns = design.regressors
+        moderators = {name: columns[name] - columns[name].mean() for name in spec.moderators}
+        alone = pd.Series(1.0, index=columns.index)
+        scaled_by = {
+            **dict.fromkeys(spec.exposures, alone),
+            **{f"{x}:{m}": moderators[m] for x in spec.exposures for m in spec.moderators},
+        }
+        fixed = {m for m in spec.moderators if columns[m].groupby(level=0).nunique().max() == 1}
+        extra = {*spec.shares, *fixed} - {*spec.regressors}
+        inner = replace(design, regressors=columns.drop(columns=list(extra)))
+        kept = {name: factor for name, factor in scaled_by.items() if name in inner.regressors}
+        return estimate_shift_share(inner, columns[list(spec.shares)], scaled_by=kept)
 
     return estimate
 
@@ -170,4 +196,5 @@ _CHOOSE: dict[str, Callable[[Specification], Estimator]] = {
     "sun_abraham": _choose_adoption,
     "imputation": _choose_adoption,
     "pooled_cells": lambda _: partial(estimate_pooled_cells, known={}),
+    "shift_share": _choose_shift_share,
 }

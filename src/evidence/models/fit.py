@@ -267,11 +267,11 @@ def _check_controls(study: Study, spec: Specification, absorbed: dict[str, str])
 def _estimate(
     sample: Panel, spec: Specification, used: list[str], level: str
 ) -> tuple[Estimates, pd.DataFrame]:
-    clusters = find_clusters(sample, spec, level) if level else None
+    clusters = find_clusters(sample, spec, level) if level and not spec.shares else None
     design = make_design(sample, spec, used, clusters)
     estimator = choose_estimator(spec)
     carriers = count_carriers(select_used(sample, spec), spec, level)
-    if level:
+    if clusters is not None:
         linear = spec.estimator in LINEAR
         estimates, table = infer(design, estimator, linear=linear, carriers=carriers)
     else:

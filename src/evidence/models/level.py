@@ -8,6 +8,7 @@ import pandas as pd
 
 from evidence.errors import ModelError, PanelError
 from evidence.models.designs.adoption import find_cohorts
+from evidence.models.designs.shift_share import count_shocks
 from evidence.panel import Panel, cluster_column
 from evidence.study import LEVELS, Specification, Study
 
@@ -28,6 +29,8 @@ def compares_within(spec: Specification) -> bool:
 def guard_level(study: Study, spec: Specification) -> str:
     """Decide the level of inference: the exposure's own, or a coarser one.
 
+    That of a shift-share exposure is the countries whose shocks it is made of, never the rows'.
+
     Raises
     ------
     ModelError
@@ -35,6 +38,8 @@ def guard_level(study: Study, spec: Specification) -> str:
     """
     if spec.role == "replication":
         return ""
+    if spec.shares:
+        return "country"
     needed = _needed_level(study, spec)
     asked = spec.clusters or needed
     if LEVELS.index(asked) < LEVELS.index(needed):
@@ -108,7 +113,7 @@ def select_used(sample: Panel, spec: Specification) -> Panel:
 
 def count_treated(sample: Panel, spec: Specification, level: str) -> dict[str, int]:
     """Count clusters that are ever treated, for 0/1 exposures."""
-    if not level:
+    if not level or spec.shares:
         return {}
     clusters = sample.data[cluster_column(sample.study, level)]
     values = {name: sample.data[name] for name in spec.exposures}
@@ -120,9 +125,15 @@ def count_treated(sample: Panel, spec: Specification, level: str) -> dict[str, i
 
 
 def count_carriers(sample: Panel, spec: Specification, level: str) -> dict[str, int]:
-    """Count clusters on the thinnest side of each exposure's comparison."""
+    """Count clusters on the thinnest side of each exposure's comparison.
+
+    Of shift-share exposures, the units of shocks that matter.
+    """
     if not level:
         return {}
+    if spec.shares:
+        effective = int(count_shocks(sample.data[list(spec.shares)]))
+        return dict.fromkeys((*spec.exposures, *spec.interactions), effective)
     return _count_sides(sample, spec, sample.data[cluster_column(sample.study, level)])
 
 
@@ -145,7 +156,7 @@ def list_units(sample: Panel, spec: Specification) -> dict[str, str]:
         units = data[cluster_column(sample.study, sample.provenance.protected_unit)]
     except PanelError:
         return {}
-    names = [spec.outcome, *spec.regressors, *spec.moderators, *spec.instruments]
+    names = [spec.outcome, *spec.regressors, *spec.moderators, *spec.instruments, *spec.shares]
     values = data[list(dict.fromkeys(names))].astype("float64").reset_index("time")
     told = pd.util.hash_pandas_object(values, index=False).groupby(units.astype(str).to_numpy())
     return {str(name): f"{int(total):016x}" for name, total in told.sum().sort_index().items()}

@@ -1,4 +1,4 @@
-"""What differs between places, as data: countries, sectors, questionnaires, laws.
+"""What differs between places, as data: countries, sectors, questionnaires, laws, events.
 
 A pack is a TOML file under ``data/``; adding India or a new tool version adds a file
 or a table in one, and no code.
@@ -10,20 +10,26 @@ from evidence.packs.load import (
     hash_packs,
     list_packs,
     load_country,
+    load_events,
     load_law,
     load_questionnaire,
     load_sector,
     read_pack,
+    start_of,
 )
 from evidence.packs.sections import (
+    STEPS,
     Asked,
     Cluster,
     Country,
+    Dating,
+    Figure,
     Index,
     Law,
     LawVersion,
     Pair,
     Point,
+    PolicyEvent,
     Question,
     Questionnaire,
     Ratio,
@@ -35,14 +41,18 @@ from evidence.packs.sections import (
 )
 
 __all__ = [
+    "STEPS",
     "Asked",
     "Cluster",
     "Country",
+    "Dating",
+    "Figure",
     "Index",
     "Law",
     "LawVersion",
     "Pair",
     "Point",
+    "PolicyEvent",
     "Question",
     "Questionnaire",
     "Ratio",
@@ -54,8 +64,10 @@ __all__ = [
     "hash_packs",
     "list_packs",
     "load_country",
+    "load_events",
     "load_law",
     "load_questionnaire",
     "load_sector",
     "read_pack",
+    "start_of",
 ]

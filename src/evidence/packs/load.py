@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from evidence.errors import StudyError
-from evidence.packs.sections import Asked, Country, Law, LawVersion, Questionnaire, Sector, Version
+from evidence.packs.sections import (
+    STEPS,
+    Asked,
+    Country,
+    Dating,
+    Law,
+    LawVersion,
+    PolicyEvent,
+    Questionnaire,
+    Sector,
+    Version,
+)
 from evidence.toml import check_sections, nearest, read_toml
 
 _FOLDERS: dict[type[Any], tuple[str, str]] = {
@@ -18,8 +29,9 @@ _FOLDERS: dict[type[Any], tuple[str, str]] = {
     Sector: ("sectors", "id"),
     Questionnaire: ("questionnaires", "id"),
     Law: ("laws", "country"),
+    PolicyEvent: ("events", "id"),
 }
-_T = TypeVar("_T", Country, Sector, Questionnaire, Law)
+_T = TypeVar("_T", Country, Sector, Questionnaire, Law, PolicyEvent)
 
 
 def load_country(root: Path, iso3: str, *, where: str = "country") -> Country:
@@ -95,6 +107,52 @@ def load_law(root: Path, country: str) -> Law:
     return pack
 
 
+def load_events(root: Path) -> tuple[PolicyEvent, ...]:
+    """Load the registry of policy events, ``data/events/*.toml``, by their ids.
+
+    Raises
+    ------
+    StudyError
+        Where a key of an event is wrong, a day is none, the same source dates a step of a
+        place twice, nothing says whom it reaches, or a placebo came into force.
+    """
+    paths = sorted((root / "data" / "events").glob("*.toml"))
+    events = tuple(read_pack(PolicyEvent, root, path.stem, where="event") for path in paths)
+    for event in events:
+        _check_event(event, f"events/{event.id}.toml")
+    return events
+
+
+def start_of(dating: Dating) -> date:
+    """Give the first day that a date may mean: of its year or month where it tells no day."""
+    return date.fromisoformat(f"{dating.date}-01-01"[:10])
+
+
+def _check_event(event: PolicyEvent, where: str) -> None:
+    for dating in event.dates:
+        _day(f"{dating.date}-01-01"[:10], f"{where}: dates")
+        if not (dating.places or event.country):
+            raise StudyError(
+                f"{where}: dates, {dating.step}",
+                seen="neither places nor a country",
+                expected="whom the date is for",
+                do="Name the country of the event, or the places of the date.",
+            )
+    told = [
+        f"{dating.step} of {place or event.country} by {dating.source}"
+        for dating in event.dates
+        for place in dating.places or ("",)
+    ]
+    _check_unique(where, "dates", told)
+    if event.placebo and any(dating.step == "in_force" for dating in event.dates):
+        raise StudyError(
+            f"{where}: placebo",
+            seen="a date of coming into force",
+            expected="an event that never came into force",
+            do=f"Take placebo away, or the date; the steps are {', '.join(STEPS)}.",
+        )
+
+
 def _list_questions(root: Path) -> list[str]:
     """List the questions of every questionnaire of a project."""
     paths = sorted((root / "data" / "questionnaires").glob("*.toml"))
@@ -148,7 +206,7 @@ def list_packs(
 ) -> dict[str, str]:
     """Hash the packs that a case may read, path → SHA-256.
 
-    Those of its country and sector, all of them where it has none. Of other sectors only
+    Those of its country and sector, all of them where it has none, and all events. Of other sectors only
     the names of measures count: a case must not use them. A law is that of the country.
 
     Parameters
@@ -164,6 +222,7 @@ def list_packs(
         ("countries", country),
         ("laws", country),
         ("sectors", sector),
+        ("events", "*"),
         *(("questionnaires", questionnaire) for questionnaire in questionnaires),
     ):
         for path in sorted((root / "data" / folder).glob(f"{name}.toml")):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -20,6 +20,9 @@ Mode = Literal["on_site", "virtual", "self"]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Named = Annotated[Words, Field(min_length=1)]
+Written = Annotated[str, Field(min_length=1)]
+PartOfDay = Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")]
+"""A year, a month of one, or a day, as exactly as a source tells it."""
 
 
 @strict
@@ -236,3 +239,60 @@ class Law:
 
     country: Iso3
     rules: tuple[Rule, ...] = ()
+
+
+Step = Literal["announced", "adopted", "in_force", "held", "ended"]
+STEPS: tuple[Step, ...] = get_args(Step)
+"""Steps of a policy event; ``held`` is for what happens once, a survey or an accident."""
+
+
+@strict
+class Dating:
+    """One source's date of one step of an event.
+
+    Sources that differ stand beside each other, an entry each. ``places`` names the places
+    that the date is for; without them, the whole reach of the event.
+    """
+
+    step: Step
+    date: PartOfDay
+    source: Written
+    places: tuple[Written, ...] = ()
+    provenance: Literal["source", "background", "assumed"] = "source"
+
+
+@strict
+class Figure:
+    """A published number with the sampling frame that it is a share of."""
+
+    what: Written
+    value: float
+    unit: Written
+    frame: Written
+    source: Written
+    approximate: bool = False
+
+
+@strict
+class PolicyEvent:
+    """A policy event at home (where buyers sit) or in the host country (of the factories).
+
+    ``country`` is ISO 3166 alpha-3, empty for an invented one. ``column`` of the data says
+    which rows it reaches: those whose value is among a date's ``places``, else ``country``.
+    ``dose`` names the column that says how much of the event a row gets, ``dose_note`` in
+    words. ``cutoffs`` are sizes in workers from which another rule holds. A ``placebo`` never
+    came into force: an analysis that finds it has found something else.
+    """
+
+    id: Slug
+    side: Literal["home", "host"]
+    name: Named
+    dates: tuple[Dating, ...] = ()
+    country: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
+    column: Slug = "country"
+    dose: str = ""
+    dose_note: str = ""
+    cutoffs: tuple[float, ...] = ()
+    placebo: bool = False
+    note: str = ""
+    figures: tuple[Figure, ...] = ()

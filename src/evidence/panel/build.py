@@ -82,7 +82,8 @@ def select_sample(panel: Panel, specification: Specification) -> Panel:
         Where no row is left.
     """
     columns = [specification.outcome, *specification.regressors, *specification.instruments]
-    columns += [name for name in specification.moderators if name not in columns]
+    more = (*specification.moderators, *specification.shares)
+    columns += [name for name in more if name not in columns]
     data, steps = panel.data, []
     for column in columns:
         kept = data[data[column].notna()]

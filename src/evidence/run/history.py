@@ -26,7 +26,7 @@ _MARK = "published"
 _WORK = ".keeping-"
 _JOINED = ("manifest.json", "estimates.csv", "findings.json", "protected.json")
 _OF_A_CASE = ("panel.parquet", "ledger.csv", "run.json")
-_PAPERS = ("data/countries", "data/sectors", "data/questionnaires", "data/laws")
+_PAPERS = ("data/countries", "data/sectors", "data/questionnaires", "data/laws", "data/events")
 
 
 def name_run(manifest: dict[str, Any]) -> str:

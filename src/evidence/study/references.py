@@ -38,6 +38,7 @@ def check_references(study: Study) -> None:
             "controls": spec.controls,
             "instruments": spec.instruments,
             "moderators": spec.moderators,
+            "shares": spec.shares,
         }
         for key, values in used.items():
             for name in values:
@@ -141,12 +142,14 @@ _EFFECTS: dict[str, set[str]] = {
     "sun_abraham": set(),
     "imputation": set(),
     "pooled_cells": {"entity", "time"},
+    "shift_share": {"entity", "time"},
 }
-_ABSORBING = {"fixed_effects", "iv_2sls", "iv_liml", "iv_gmm", "poisson"}
+_ABSORBING = {"fixed_effects", "iv_2sls", "iv_liml", "iv_gmm", "poisson", "shift_share"}
 _GMM = {"difference_gmm", "system_gmm"}
 _OPTIONS: dict[str, set[str]] = {
     "convention": {"pooled_ols", "fixed_effects"},
-    "moderators": {"pooled_ols", "fixed_effects"},
+    "moderators": {"pooled_ols", "fixed_effects", "shift_share"},
+    "shares": {"shift_share"},
     "instruments": {"iv_2sls", "iv_liml", "iv_gmm"},
     "compared_with": {"callaway_santanna"},
     "lags": _GMM,
@@ -216,6 +219,13 @@ def _check_options(study: Study, spec: Specification, where: str) -> None:
             seen="none",
             expected="at least one for each exposure",
             do="Name the variables that move the exposure and nothing else.",
+        )
+    if spec.estimator == "shift_share" and not (spec.shares and spec.effects):
+        raise StudyError(
+            f"{where}.{'effects' if spec.shares else 'shares'}",
+            seen="none",
+            expected="the shares that the exposure is made with, and effects to take out",
+            do="Name a variable for each unit of the shocks, and effects such as entity and time.",
         )
     _check_past(spec, where)
     if spec.estimator in {"callaway_santanna", "sun_abraham", "imputation"}:

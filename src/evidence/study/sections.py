@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from evidence.packs import Slug, Words
 from evidence.toml import strict
 
-LEVELS = ("worker", "line", "factory-cycle", "factory", "buyer", "sector", "country")
+LEVELS = ("worker", "line", "factory-cycle", "factory", "buyer", "sector", "region", "country")
 """Levels of variation, finest first."""
 
 Audience = Literal["government", "workers", "employers", "buyers", "public"]
@@ -19,7 +19,9 @@ Language = Literal["en", "ja", "vi", "km", "bn"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 """Languages that a brief may be in."""
 
-Level = Literal["worker", "line", "factory-cycle", "factory", "buyer", "sector", "country"]
+Level = Literal[
+    "worker", "line", "factory-cycle", "factory", "buyer", "sector", "region", "country"
+]
 
 
 def _one_or_many(value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -78,7 +80,7 @@ class Variable:
 Estimator = Literal[
     "pooled_ols", "between", "random_effects", "fixed_effects", "first_differences", "mundlak",
     "iv_2sls", "iv_liml", "iv_gmm", "difference_gmm", "system_gmm", "poisson", "fractional",
-    "callaway_santanna", "sun_abraham", "imputation", "pooled_cells",
+    "callaway_santanna", "sun_abraham", "imputation", "pooled_cells", "shift_share",
 ]  # fmt: skip
 
 
@@ -92,9 +94,12 @@ class Specification:
     in a replication Stata's. ``instruments`` are for the exposures of an ``iv_``
     estimator; ``lags`` (of the outcome), ``regressor_lags``, ``predetermined``,
     ``endogenous``, ``steps`` and ``collapse`` for GMM of a dynamic panel; ``compared_with``
-    for staggered adoption, whose exposure is 0/1. With ``pooled_cells`` the units of ``clusters``
+    ``shift_share`` exposure, a variable a shock's unit. ``published`` cites the table that a replication reproduces.
     are the cells. ``moderators`` are the variables, declared
     beforehand, with which a difference may differ. ``published`` cites the table that a replication reproduces.
+    beforehand, with which a difference may differ. ``shares`` are the fixed weights of a
+    for staggered adoption, whose exposure is 0/1. With ``pooled_cells`` the units of ``clusters``
+    for staggered adoption, whose exposure is 0/1. ``moderators`` are the variables, declared
     """
 
     id: Slug
@@ -105,7 +110,7 @@ class Specification:
     controls: tuple[Slug, ...] = ()
     effects: tuple[Text, ...] = ()
     clusters: Literal[
-        "", "worker", "line", "factory-cycle", "factory", "buyer", "sector", "country"
+        "", "worker", "line", "factory-cycle", "factory", "buyer", "sector", "region", "country"
     ] = ""
     role: Literal["headline", "robustness", "placebo", "replication"] = "headline"
     published: str = ""
@@ -119,6 +124,7 @@ class Specification:
     collapse: bool = False
     compared_with: Literal["never", "not_yet"] = "never"
     moderators: tuple[Slug, ...] = ()
+    shares: tuple[Slug, ...] = ()
 
     @property
     def exposures(self) -> tuple[str, ...]:

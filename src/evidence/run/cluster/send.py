@@ -32,7 +32,7 @@ RETRIES = 2
 """How often a job is tried again after trouble of a worker's; a lost worker is Dask's to count."""
 
 _LOG = logging.getLogger("evidence")
-_PACKS = ("countries", "sectors", "questionnaires", "laws")
+_PACKS = ("countries", "sectors", "questionnaires", "laws", "events")
 
 
 def execute_on_cluster(
