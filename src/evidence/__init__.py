@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from evidence.measures import score_measures as score_measures
     from evidence.models import fit as fit
     from evidence.models import fit_specifications as fit_specifications
+    from evidence.models import link_findings as link_findings
     from evidence.models import list_bearing as list_bearing
     from evidence.models import list_estimates as list_estimates
+    from evidence.models import list_lasting as list_lasting
     from evidence.neck import write_neck as write_neck
     from evidence.panel import build_panel as build_panel
     from evidence.panel import list_complete as list_complete
@@ -42,10 +44,12 @@ _ROOM = {
     "figure_report": "exhibits",
     "fit": "models",
     "fit_specifications": "models",
+    "link_findings": "models",
     "list_bearing": "models",
     "list_complete": "panel",
     "list_estimates": "models",
     "list_jumps": "panel",
+    "list_lasting": "models",
     "list_sources": "sources",
     "list_variation": "panel",
     "load_study": "study",
@@ -69,10 +73,12 @@ __all__ = [
     "figure_report",
     "fit",
     "fit_specifications",
+    "link_findings",
     "list_bearing",
     "list_complete",
     "list_estimates",
     "list_jumps",
+    "list_lasting",
     "list_sources",
     "list_variation",
     "load_study",

@@ -140,6 +140,7 @@ _EFFECTS: dict[str, set[str]] = {
     "callaway_santanna": set(),
     "sun_abraham": set(),
     "imputation": set(),
+    "interval_censored": {"time"},
 }
 _ABSORBING = {"fixed_effects", "iv_2sls", "iv_liml", "iv_gmm", "poisson"}
 _GMM = {"difference_gmm", "system_gmm"}

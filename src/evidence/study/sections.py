@@ -77,7 +77,7 @@ class Variable:
 Estimator = Literal[
     "pooled_ols", "between", "random_effects", "fixed_effects", "first_differences", "mundlak",
     "iv_2sls", "iv_liml", "iv_gmm", "difference_gmm", "system_gmm", "poisson", "fractional",
-    "callaway_santanna", "sun_abraham", "imputation",
+    "callaway_santanna", "sun_abraham", "imputation", "interval_censored",
 ]  # fmt: skip
 
 
