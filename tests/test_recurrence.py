@@ -48,8 +48,8 @@ def remediation() -> Panel:
 
 
 @pytest.fixture(scope="module")
-def root_causes() -> Panel:
-    return _panel("root_causes")
+def recurrence() -> Panel:
+    return _panel("recurrence")
 
 
 def _covers(panel: Panel, specification: str) -> dict[str, bool]:
@@ -74,10 +74,10 @@ def test_claims_that_nobody_checked_draw_reported_remedies_towards_zero(remediat
     assert terms["verified"]["unit"].unique() == ["log points"]
 
 
-def test_the_management_system_is_found_where_it_was_declared(root_causes: Panel) -> None:
-    assert all(_covers(root_causes, "remedies").values())
-    repeated = fit(root_causes, "repeated").estimates.iloc[0]
-    placebo = fit(root_causes, "next").estimates.iloc[0]
+def test_the_management_system_is_found_where_it_was_declared(recurrence: Panel) -> None:
+    assert all(_covers(recurrence, "remedies").values())
+    repeated = fit(recurrence, "repeated").estimates.iloc[0]
+    placebo = fit(recurrence, "next").estimates.iloc[0]
     assert repeated["conf_low"] > 0
     assert placebo["conf_low"] < 0 < placebo["conf_high"]
 
@@ -109,8 +109,8 @@ def test_lasting_shares_fall_and_start_from_all(remediation: Panel) -> None:
     assert table.loc[365, "1"] < table.loc[365, "0"]
 
 
-def test_pairs_behind_the_declared_root_come_first(root_causes: Panel) -> None:
-    links = link_findings(root_causes)
+def test_pairs_behind_the_declared_root_come_first(recurrence: Panel) -> None:
+    links = link_findings(recurrence)
     own = {p.id for p in load_questionnaire(ROOT, "simulated").points
            if p.cluster == "safety_and_health"} - {"osh_management"}  # fmt: skip
     first = links[links["after"].str.removeprefix("noncompliant_on_").isin(own)].head(6)
@@ -120,10 +120,10 @@ def test_pairs_behind_the_declared_root_come_first(root_causes: Panel) -> None:
     assert (first["p_adjusted"] < 0.001).all()
 
 
-def test_a_pair_is_least_squares_among_the_clean(root_causes: Panel) -> None:
+def test_a_pair_is_least_squares_among_the_clean(recurrence: Panel) -> None:
     names = [f"noncompliant_on_{p}" for p in ("osh_management", "chemicals", "overtime")]
-    links = link_findings(root_causes, names).set_index(["before", "after"])
-    data = root_causes.data[names].reset_index()
+    links = link_findings(recurrence, names).set_index(["before", "after"])
+    data = recurrence.data[names].reset_index()
     after = names[1]
     later = data.assign(time=data["time"] - 1)[["entity", "time", after]]
     rows = data.merge(later, on=["entity", "time"], suffixes=("", "_later"))
@@ -162,7 +162,7 @@ def test_a_question_asked_later_is_new_and_not_without_a_past() -> None:
     assert trace_findings(answers, KEYS).tolist() == ["", "new", "", "new"]
 
 
-def test_the_parts_sum_to_the_rate(root_causes: Panel) -> None:
+def test_the_parts_sum_to_the_rate(recurrence: Panel) -> None:
     rng = np.random.default_rng(1)
     answers = pd.concat(
         [
