@@ -72,7 +72,7 @@ def link_findings(panel: Panel, points: Sequence[str] = ()) -> pd.DataFrame:
     ModelError
         Where there are fewer than two points, or two of them are always alike.
     """
-    names = list(points) or [n for n in panel.data if str(n).startswith(_POINT)]
+    names = list(points) or [n for n in map(str, panel.data.columns) if n.startswith(_POINT)]
     if len(names) < 2:
         raise ModelError(
             f"{panel.study.path.name}: link_findings",

@@ -97,7 +97,8 @@ def select_sample(panel: Panel, specification: Specification) -> Panel:
     """
     columns = [specification.outcome, *specification.regressors, *specification.instruments]
     columns += [name for name in specification.moderators if name not in columns]
-    data, steps = panel.data, []
+    data = panel.data
+    steps: list[pd.DataFrame] = []
     if specification.estimator == "interval_censored":
         data, steps = _take_spells(panel, specification)
     for column in columns:
@@ -132,10 +133,11 @@ def _take_spells(
             do="Name the outcome remedy_rate, or choose another estimator.",
         )
     spells = panel.spells[name]
-    keys = spells.index.droplevel("item")
-    spells = spells[keys.isin(panel.data.index)]
-    data = panel.data.reindex(spells.index.droplevel("item")).set_axis(spells.index)
-    data = data.astype(panel.data.dtypes).assign(**{name: spells["lower"], UPPER: spells["upper"]})
+    assert isinstance(spells.index, pd.MultiIndex)
+    places = panel.data.index.get_indexer(spells.index.droplevel(["item"]))
+    spells = spells[places >= 0]
+    data = panel.data.iloc[places[places >= 0]].set_axis(spells.index)
+    data = data.assign(**{name: spells["lower"], UPPER: spells["upper"]})
     followed = data[(data[name] > 0) | np.isfinite(data[UPPER])]
     step = f"{specification.id}: findings"
     return followed, [
@@ -146,8 +148,11 @@ def _take_spells(
 
 def _index_spells(study: Study, spells: pd.DataFrame) -> pd.DataFrame:
     """Index spells as the panel is, with the item behind."""
-    columns = [spells[study.entity.name].astype(str), spells[study.time.name].astype(int)]
-    arrays = [*(column.array for column in columns), spells["item"].astype(str).array]
+    arrays = [
+        spells[study.entity.name].astype(str).array,
+        spells[study.time.name].astype(int).array,
+        spells["item"].astype(str).array,
+    ]
     index = pd.MultiIndex.from_arrays(arrays, names=["entity", "time", "item"])
     return spells[["lower", "upper"]].set_axis(index).sort_index()
 
