@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from evidence.models import estimate_cutoff as estimate_cutoff
     from evidence.models import fit as fit
     from evidence.models import fit_specifications as fit_specifications
+    from evidence.models import link_findings as link_findings
     from evidence.models import list_bearing as list_bearing
     from evidence.models import list_cells as list_cells
     from evidence.models import list_diagnostics as list_diagnostics
     from evidence.models import list_estimates as list_estimates
+    from evidence.models import list_lasting as list_lasting
     from evidence.models import tabulate_estimates as tabulate_estimates
     from evidence.neck import write_neck as write_neck
     from evidence.panel import build_panel as build_panel
@@ -57,6 +59,7 @@ _ROOM = {
     "figure_report": "exhibits",
     "fit": "models",
     "fit_specifications": "models",
+    "link_findings": "models",
     "list_bearing": "models",
     "list_cells": "models",
     "list_complete": "panel",
@@ -65,6 +68,7 @@ _ROOM = {
     "list_events": "measures",
     "list_frames": "measures",
     "list_jumps": "panel",
+    "list_lasting": "models",
     "list_sources": "sources",
     "list_variation": "panel",
     "load_study": "study",
@@ -94,6 +98,7 @@ __all__ = [
     "figure_report",
     "fit",
     "fit_specifications",
+    "link_findings",
     "list_bearing",
     "list_cells",
     "list_complete",
@@ -102,6 +107,7 @@ __all__ = [
     "list_events",
     "list_frames",
     "list_jumps",
+    "list_lasting",
     "list_sources",
     "list_variation",
     "load_study",

@@ -11,7 +11,7 @@ from evidence.changes.kept import Kept, read_panel, replace_names
 from evidence.errors import EvidenceError
 from evidence.findings import LOG_POINTS, in_natural_unit
 from evidence.models import Design, fit, guard_level
-from evidence.models.estimators import choose_estimator, make_design
+from evidence.models.estimators import RATIOS, choose_estimator, make_design
 from evidence.panel import Panel, cluster_column, select_sample
 from evidence.study import Specification
 
@@ -59,8 +59,8 @@ class Side:
     @property
     def unit(self) -> str:
         """Unit of the coefficient as estimated."""
-        counts = self.specification.estimator == "poisson"
-        return LOG_POINTS if counts else self.panel.study.variable(self.outcome).unit
+        ratio = self.specification.estimator in RATIOS
+        return LOG_POINTS if ratio else self.panel.study.variable(self.outcome).unit
 
 
 def take_side(kept: Kept, entry: dict[str, Any]) -> Side:

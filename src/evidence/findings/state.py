@@ -33,6 +33,7 @@ _DESIGNS = {
     "first_differences": "within",
     "pooled_cells": "within",
     "poisson": "within",
+    "interval_censored": "pooled",
     "difference_gmm": "dynamic",
     "system_gmm": "dynamic",
     "iv_2sls": "instrument",
@@ -134,7 +135,7 @@ def _state(
         definition=panel.definitions.get(strip_transforms(spec.outcome), {}),
         data=panel.provenance.sources,
         simulated=panel.provenance.simulated,
-        true_effect=None if claim.moderator else _true_effect(panel, spec, exposure),
+        true_effect=None if claim.moderator else _true_effect(panel, fit, exposure),
     )
 
 
@@ -363,8 +364,8 @@ def _contrast(study: Study, name: str) -> Literal["indicator", "unit"]:
     return "indicator" if study.variable(name).unit == "indicator" else "unit"
 
 
-def _true_effect(panel: Panel, spec: Specification, exposure: str) -> float | None:
-    effect = panel.provenance.truth.get(spec.outcome, {}).get(exposure)
+def _true_effect(panel: Panel, fit: Fit, exposure: str) -> float | None:
+    effect = panel.provenance.truth.get(fit.specification.outcome, {}).get(exposure)
     if effect is None:
         return None
-    return in_natural_unit(effect, panel.study.variable(spec.outcome).unit)[0]
+    return in_natural_unit(effect, str(fit.estimates["unit"].iloc[0]))[0]

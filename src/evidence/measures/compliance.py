@@ -5,6 +5,10 @@
 2. The share of a factory's questions that are non-compliant.
 3. The share of factories that meet all critical, publicly reported issues.
 
+A finding is also told by its history: ``noncompliance_new`` (never found before),
+``noncompliance_repeated`` (found at the last assessment as well), ``noncompliance_returning``
+(found earlier, clean at the last). The three shares of questions sum to ``noncompliance``.
+
 Each against the law of the day or a fixed yardstick (``_fixed``), on all items or on
 those asked in every version and mode (``_common``). Only questions with an answer count:
 an issue that was not asked, or that does not apply, is not broken.
@@ -34,8 +38,10 @@ _CRITICAL = "critical_met"
 _ON_POINT = "noncompliant_on_"
 _IN_CLUSTER = "noncompliance_in_"
 
+_HISTORIES = ("new", "repeated", "returning")
+
 _NAME = re.compile(
-    rf"^(?P<base>{_SHARE}|{_POINTS}|{_CRITICAL}|{_ON_POINT}\w+?|{_IN_CLUSTER}\w+?)"
+    rf"^(?P<base>{_SHARE}|{_SHARE}_(?:{'|'.join(_HISTORIES)})|{_POINTS}|{_CRITICAL}|{_ON_POINT}\w+?|{_IN_CLUSTER}\w+?)"
     r"(?P<fixed>_fixed)?(?P<common>_common)?$"
 )
 
@@ -56,9 +62,16 @@ class Outcome:
         for prefix, code in ((_ON_POINT, "on_point"), (_IN_CLUSTER, "in_cluster")):
             if self.base.startswith(prefix):
                 counted, part = code, self.base.removeprefix(prefix)
+        counted = self.history or counted
         law = "fixed" if self.fixed else "day"
         items = "common" if self.common else "all"
         return {"counted": counted, "part": part, "law": law, "items": items, "day": ""}
+
+    @property
+    def history(self) -> str:
+        """Which findings count by what was found before, or none in particular."""
+        last = self.base.removeprefix(f"{_SHARE}_")
+        return last if last in _HISTORIES else ""
 
     @property
     def counts_all(self) -> bool:
@@ -101,8 +114,8 @@ def score_compliance(
         Items that describe an exposure.
     outcomes : tuple of str
         Names of outcomes: ``noncompliance``, ``points_noncompliant``, ``critical_met``,
-        ``noncompliant_on_<point>``, ``noncompliance_in_<cluster>``, each also with
-        ``_fixed``, ``_common`` or ``_fixed_common`` behind it.
+        ``noncompliant_on_<point>``, ``noncompliance_in_<cluster>``,
+        ``noncompliance_<history>``, each also with ``_fixed``, ``_common`` or ``_fixed_common`` behind it.
 
     Returns
     -------
@@ -129,10 +142,53 @@ def score_compliance(
     }
     scored = pd.DataFrame(data).astype(spell(counted[keys].iloc[:0]).dtypes.to_dict())
     for outcome in named:
-        scored[outcome.name] = _score(counted, units, len(pairs), outcome)
+        rows = counted
+        if outcome.history:
+            judged = "finding_fixed" if outcome.fixed else "finding"
+            rows = counted.assign(**{judged: _keep_history(counted, keys, judged, outcome.history)})
+        scored[outcome.name] = _score(rows, units, len(pairs), outcome)
     asked = counted["finding"].notna().to_numpy()
     scored["questions"] = np.bincount(units[asked], minlength=len(pairs))
     return scored[scored["questions"] > 0].sort_values(keys, kind="stable").reset_index(drop=True)
+
+
+def trace_findings(answers: pd.DataFrame, keys: list[str], judged: str = "finding") -> pd.Series:
+    """Trace what was found before on each question of a unit.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        A row a question: the key columns, ``item`` (or ``question``) and ``judged`` (0/1).
+    keys : list of str
+        Entity and time column.
+
+    Returns
+    -------
+    Series
+        Aligned with ``answers``: ``new`` (not found at any earlier assessment), ``repeated``
+        (found at the last one at which it was asked), ``returning`` (found earlier, clean at
+        the last one), of a clean question what a finding would be; empty at a unit's first
+        assessment and where there is no answer.
+    """
+    item = "item" if "item" in answers else "question"
+    rows = spell(answers[[*keys, item, judged]].reset_index(drop=True))
+    known = rows[rows[judged].notna()].sort_values([*keys, item], kind="stable")
+    found = known[judged].astype("float64").groupby([known[keys[0]], known[item]])
+    before = found.shift().fillna(0.0)
+    ever = found.cummax().groupby([known[keys[0]], known[item]]).shift().fillna(0.0)
+    told = np.select([before == 1, ever == 1], ["repeated", "returning"], default="new")
+    first = known[keys[1]] == known.groupby(keys[0])[keys[1]].transform("min")
+    history = pd.Series("", index=rows.index, dtype="str")
+    history.loc[known.index] = np.where(first, "", told)
+    return history.set_axis(answers.index)
+
+
+def _keep_history(counted: pd.DataFrame, keys: list[str], judged: str, kind: str) -> pd.Series:
+    """Keep findings of one history: others count as clean, a first assessment not at all."""
+    history = trace_findings(counted, keys, judged)
+    finding = counted[judged].astype("float64")
+    kept: pd.Series = (finding * (history == kind)).where(history != "")
+    return kept
 
 
 def rate_compliance(
@@ -279,8 +335,8 @@ def _named(name: str) -> Outcome:
         raise MeasureError(
             "score_compliance",
             seen=f"'{name}'",
-            expected=f"{_SHARE}, {_POINTS}, {_CRITICAL}, {_ON_POINT}<point> or "
-            f"{_IN_CLUSTER}<cluster>, with _fixed or _common behind it or without",
+            expected=f"{_SHARE}, {_POINTS}, {_CRITICAL}, {_ON_POINT}<point>, "
+            f"{_IN_CLUSTER}<cluster> or {_SHARE}_ and {', '.join(_HISTORIES)}, with _fixed or _common behind it or without",
             do="Rename the variable.",
         )
     return outcome

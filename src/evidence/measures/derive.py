@@ -34,7 +34,7 @@ class Tables:
     """A study's tables by their kind, with the packs that tell how to read them.
 
     ``frames`` are the tables a unit and period, by name; ``workers`` has a row a
-    worker.
+    worker, ``plans`` a row a remedy that a unit reports.
     """
 
     frames: list[tuple[str, pd.DataFrame]]
@@ -45,6 +45,7 @@ class Tables:
     case: dict[str, str]
     keys: list[str]
     events: tuple[PolicyEvent, ...] = ()
+    plans: pd.DataFrame | None = None
 
 
 _CHAINED = {

@@ -2,11 +2,114 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
 from evidence.errors import MeasureError
+from evidence.measures.coding import spell
 from evidence.measures.crosswalk import check_findings
+
+_RATE = re.compile(r"^remedy_rate(?P<reported>_reported)?(_in_(?P<cluster>\w+))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class RemedyRate:
+    """A rate of remedy, told by its name.
+
+    ``reported``: an improvement plan's own days count as ends, too; ``cluster``: only
+    findings of this cluster, of all where empty.
+    """
+
+    name: str
+    reported: bool
+    cluster: str
+
+
+def name_remedy_rate(name: str) -> RemedyRate | None:
+    """Read a rate of remedy from a variable's name; None for any other name."""
+    match = _RATE.match(name)
+    if match is None:
+        return None
+    return RemedyRate(name, bool(match["reported"]), match["cluster"] or "")
+
+
+def follow_remedies(
+    answers: pd.DataFrame,
+    keys: list[str],
+    rate: RemedyRate,
+    *,
+    plans: pd.DataFrame | None = None,
+    leave_out: tuple[str, ...] = (),
+) -> pd.DataFrame:
+    """Follow the findings that a rate of remedy counts, a row a spell.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        As ``map_answers`` gives it, with the day in ``date``.
+    keys : list of str
+        Entity and time column.
+    plans : DataFrame, optional
+        A row a remedy that the unit reports: entity, ``question``, ``remediated``.
+    leave_out : tuple of str
+        Items that describe an exposure.
+
+    Returns
+    -------
+    DataFrame
+        Key columns (the period in which the finding was first seen), ``item``, ``lower``
+        and ``upper`` in days since then, as of ``list_spells``; sorted. Findings first seen
+        at a unit's last assessment stay in, from 0 to infinity where no plan ends them.
+
+    Raises
+    ------
+    MeasureError
+        Where there is no such cluster, no plan for a rate of reported remedies, or as
+        ``list_spells``.
+    """
+    entity, time = keys
+    counted = ~answers["item"].isin(leave_out)
+    if rate.cluster:
+        counted &= answers["cluster"] == rate.cluster
+    if not counted.any() or (rate.reported and plans is None):
+        raise MeasureError(
+            f"variable '{rate.name}'",
+            seen="no table with the column 'remediated'"
+            if counted.any()
+            else f"no question in '{rate.cluster}' that counts",
+            expected="improvement plans with their days, and questions that no exposure describes",
+            do="Add the table to the source record, or rename the variable.",
+        )
+    rows = spell(answers[counted])
+    spells = list_spells(rows, entity, _name_items(rows, plans) if rate.reported else None)
+    days = rows[[entity, "date", time]].drop_duplicates([entity, "date"])
+    placed = spells.merge(days, left_on=[entity, "opened"], right_on=[entity, "date"])
+    listed = placed[[entity, time, "item", "lower", "upper"]]
+    return listed.sort_values([entity, time, "item"], kind="stable", ignore_index=True)
+
+
+def rate_remedies(spells: pd.DataFrame, keys: list[str], name: str) -> pd.DataFrame:
+    """Rate remedies per finding and day, by the period in which findings were first seen.
+
+    Ends over the days on which findings were followed; an end that is known up to an interval
+    is put in its middle. Only to look at: compare with ``estimate_interval_censored``.
+    """
+    ended = np.isfinite(spells["upper"])
+    days = ((spells["lower"] + spells["upper"]) / 2).where(ended, spells["lower"])
+    sums = spells[keys].assign(ended=ended, days=days).groupby(keys, as_index=False).sum()
+    rate = (sums["ended"] / sums["days"]).where(sums["days"] > 0)
+    return sums[keys].assign(**{name: rate})
+
+
+def _name_items(answers: pd.DataFrame, plans: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Name the items of plans, which know the questions' codes."""
+    if plans is None or "item" in plans:
+        return plans
+    items = answers[["question", "item"]].drop_duplicates("question")
+    return spell(plans).merge(items, on="question")
 
 
 def list_spells(

@@ -23,6 +23,12 @@ from evidence.measures.joining import (
     join_tables,
 )
 from evidence.measures.productivity import score_productivity
+from evidence.measures.remediation import (
+    RemedyRate,
+    follow_remedies,
+    name_remedy_rate,
+    rate_remedies,
+)
 from evidence.packs import (
     Law,
     Questionnaire,
@@ -50,7 +56,8 @@ class Measures:
     has the rows that are left, so that the differences are the rows lost;
     ``definitions`` says what each compliance outcome counts (``counted, part, law, items,
     day``: codes that the language room words, and the day of a fixed yardstick); ``answers`` are
-    those that were scored, if any.
+    those that were scored, if any; ``spells`` has, by the name of a rate of remedy, the
+    findings that it follows (``follow_remedies``).
     """
 
     data: pd.DataFrame
@@ -59,6 +66,7 @@ class Measures:
     provenance: Provenance
     definitions: dict[str, dict[str, str]] = field(default_factory=dict)
     answers: Answers | None = None
+    spells: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def score_measures(study: Study, snapshots: tuple[Snapshot, ...]) -> Measures:
@@ -79,6 +87,7 @@ def score_measures(study: Study, snapshots: tuple[Snapshot, ...]) -> Measures:
     check_countries(study, snapshots)
     tables = _sort_tables(study, snapshots)
     left_out, definitions = _score_answers(study, tables, steps)
+    spells = _follow_remedies(study, tables, left_out)
     data = score_productivity(join_tables(study, tables.frames, tables.case, steps))
     for variable in study.variables:
         if variable.name not in data:
@@ -91,6 +100,7 @@ def score_measures(study: Study, snapshots: tuple[Snapshot, ...]) -> Measures:
         provenance=combine_origins(snapshots),
         definitions=definitions,
         answers=tables.answers,
+        spells=spells,
     )
 
 
@@ -119,7 +129,7 @@ def _sort_tables(study: Study, snapshots: tuple[Snapshot, ...]) -> Tables:
     keys = [study.entity.name, study.time.name]
     frames: list[tuple[str, pd.DataFrame]] = []
     asked: list[tuple[pd.DataFrame, Questionnaire | None]] = []
-    workers, questionnaires = [], {}
+    workers, plans, questionnaires = [], [], {}
     enrolled = follow(snapshots, keys[0], "enrolled")
     enrolled = {unit: day for unit, day in enrolled.items() if isinstance(day, pd.Timestamp)}
     for snapshot in snapshots:
@@ -133,7 +143,7 @@ def _sort_tables(study: Study, snapshots: tuple[Snapshot, ...]) -> Tables:
                 frames += [] if asked else [(ANSWERS, pd.DataFrame())]
                 asked.append((_with_country(frame, snapshots, snapshot, keys[0]), pack))
             elif "remediated" in columns:
-                continue
+                plans.append(frame)
             elif "worker" in table.key and keys[0] != "worker":
                 workers.append(frame)
             else:
@@ -142,6 +152,7 @@ def _sort_tables(study: Study, snapshots: tuple[Snapshot, ...]) -> Tables:
         frames=frames,
         answers=map_tables(asked, _laws(study, asked), keys) if asked else None,
         workers=pd.concat(workers, ignore_index=True) if workers else None,
+        plans=pd.concat(plans, ignore_index=True) if plans else None,
         questionnaires=tuple(questionnaires.values()),
         sectors=_list_sectors(study),
         case=dict(snapshots[0].case) if snapshots else {},
@@ -199,7 +210,8 @@ def _score_answers(
     whole = tuple(name for name in scored_as if declared[name])
     parts = tuple(dict.fromkeys(name for name in scored_as if not declared[name]))
     exposed = [scored_as[name] for name in whole]
-    left_out = _leave_out(study, answers, tables.questionnaires, exposed) if parts else ()
+    left = parts or _list_rates(study)
+    left_out = _leave_out(study, answers, tables.questionnaires, exposed) if left else ()
     scored = score_compliance(
         answers.data, keys, leave_out=list(left_out), outcomes=parts or (_DEFAULT,)
     )
@@ -219,6 +231,25 @@ def _score_answers(
         for name, outcome in scored_as.items()
     }
     return left_out, told
+
+
+def _list_rates(study: Study) -> list[RemedyRate]:
+    named = (name_remedy_rate(strip_transforms(v.name)) for v in study.variables)
+    return [rate for rate in named if rate is not None]
+
+
+def _follow_remedies(
+    study: Study, tables: Tables, left_out: tuple[str, ...]
+) -> dict[str, pd.DataFrame]:
+    """Follow the findings of each rate of remedy, and add its rates to the tables."""
+    if tables.answers is None:
+        return {}
+    answers, keys, spells = tables.answers.data, tables.keys, {}
+    for rate in _list_rates(study):
+        followed = follow_remedies(answers, keys, rate, plans=tables.plans, leave_out=left_out)
+        spells[rate.name] = followed
+        tables.frames.append((rate.name, rate_remedies(followed, keys, rate.name)))
+    return spells
 
 
 def _complete(

@@ -78,6 +78,7 @@ from evidence.models.kernel.curve import Curve, draw_curve, leave_out
 from evidence.models.kernel.least_squares import estimate_least_squares
 from evidence.models.kernel.streaming import estimate_streamed
 from evidence.models.level import guard_level, list_adopters
+from evidence.models.recurrence import link_findings, list_lasting
 from evidence.models.trends import bound_trends
 
 __all__ = [
@@ -140,12 +141,14 @@ __all__ = [
     "invert_test",
     "jackknife",
     "leave_out",
+    "link_findings",
     "list_adopters",
     "list_bearing",
     "list_cells",
     "list_diagnostics",
     "list_effects",
     "list_estimates",
+    "list_lasting",
     "make_spells",
     "measure_collinearity",
     "measure_influence",

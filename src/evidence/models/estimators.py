@@ -9,10 +9,12 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from evidence.errors import ModelError
 from evidence.models.design import Design, Diagnostic, Estimates
 from evidence.models.designs.adoption import Method as Adoption
 from evidence.models.designs.adoption import estimate_adoption, find_cohorts
 from evidence.models.designs.counts import estimate_fractional, estimate_poisson
+from evidence.models.designs.durations import Spells, estimate_interval_censored
 from evidence.models.designs.dynamic import Reach, estimate_dynamic
 from evidence.models.designs.instruments import Method, estimate_iv
 from evidence.models.designs.linear import (
@@ -25,7 +27,7 @@ from evidence.models.designs.pooling import estimate_pooled_cells
 from evidence.models.designs.shift_share import estimate_shift_share
 from evidence.models.kernel.conventions import SmallSample
 from evidence.models.kernel.least_squares import estimate_least_squares
-from evidence.panel import Panel, cross_effects
+from evidence.panel import UPPER, Panel, cross_effects
 from evidence.study import Specification
 
 LINEAR = frozenset({"pooled_ols", "fixed_effects"})
@@ -33,6 +35,12 @@ LINEAR = frozenset({"pooled_ols", "fixed_effects"})
 
 ABSORBING = LINEAR | {"iv_2sls", "iv_liml", "iv_gmm", "poisson", "pooled_cells", "shift_share"}
 """Estimators that absorb the specification's effects."""
+
+DURATIONS = frozenset({"interval_censored"})
+"""Estimators of how long a finding stays; a row is a finding, and an effect a log hazard ratio."""
+
+RATIOS = DURATIONS | {"poisson"}
+"""Estimators whose coefficients are log points, whatever the outcome's unit is."""
 
 Estimator = Callable[[Design], Estimates]
 
@@ -42,19 +50,34 @@ def make_design(
 ) -> Design:
     """Lay out the rows of a sample for an estimator.
 
-    Pooled least squares absorbs a constant where it absorbs no period. Instruments, shares and
-    their moderators stand behind the regressors, so that a part of the rows keeps its own.
+    Pooled least squares absorbs a constant where it absorbs no period. Instruments, shares,
+    their moderators, and the later bound of a duration stand behind the regressors, so that a
+    part of the rows keeps its own.
+
+    Raises
+    ------
+    ModelError
+        Where durations are asked for and the rows are no findings with their bounds.
     """
     data = sample.data
+    where = f"{sample.study.path.name}: specification '{spec.id}'"
+    bounds = [UPPER] if spec.estimator in DURATIONS else []
+    if bounds and UPPER not in data:
+        raise ModelError(
+            where,
+            seen="rows that are no findings with the bounds of their length",
+            expected="a row a finding",
+            do="Fit the specification from its panel.",
+        )
     effects = cross_effects(sample, spec)
     if spec.estimator == "pooled_ols" and not spec.effects:
         effects = pd.DataFrame({"constant": np.zeros(len(data), dtype=int)}, index=data.index)
     return Design(
         outcome=data[spec.outcome].astype("float64"),
-        regressors=data[_list_columns(spec, used)].astype("float64"),
+        regressors=data[[*_list_columns(spec, used), *bounds]].astype("float64"),
         effects=effects,
         clusters=clusters,
-        where=f"{sample.study.path.name}: specification '{spec.id}'",
+        where=where,
     )
 
 
@@ -109,6 +132,21 @@ def _choose_shift_share(spec: Specification) -> Estimator:
         return estimate_shift_share(inner, columns[list(spec.shares)], scaled_by=kept)
 
     return estimate
+
+
+def _estimate_durations(design: Design) -> Estimates:
+    """Estimate hazard ratios of findings; each period has a baseline where time is an effect."""
+    effects = design.effects
+    return estimate_interval_censored(
+        Spells(
+            lower=design.outcome,
+            upper=design.regressors[UPPER],
+            regressors=design.regressors.drop(columns=UPPER),
+            clusters=design.clusters,
+            strata=effects.get("time"),
+            where=design.where,
+        )
+    )
 
 
 def _choose_gmm(spec: Specification) -> Estimator:
@@ -192,6 +230,7 @@ _CHOOSE: dict[str, Callable[[Specification], Estimator]] = {
     "system_gmm": _choose_gmm,
     "poisson": _plain(estimate_poisson),
     "fractional": _choose_fractional,
+    "interval_censored": _plain(_estimate_durations),
     "callaway_santanna": _choose_adoption,
     "sun_abraham": _choose_adoption,
     "imputation": _choose_adoption,

@@ -14,7 +14,7 @@ import pandas as pd
 
 from evidence.errors import ModelError
 from evidence.models.design import Diagnostic, Estimates, tabulate_estimates
-from evidence.models.estimators import ABSORBING, LINEAR, choose_estimator, make_design
+from evidence.models.estimators import ABSORBING, LINEAR, RATIOS, choose_estimator, make_design
 from evidence.models.few_clusters import infer, label
 from evidence.models.kernel.absorb import absorb, code_effects
 from evidence.models.kernel.solve import NO_CHANGE
@@ -318,9 +318,7 @@ def _complete(
         specification=spec.id,
         estimator=spec.estimator,
         outcome=spec.outcome,
-        unit="log points"
-        if spec.estimator == "poisson"
-        else sample.study.variable(spec.outcome).unit,
+        unit="log points" if spec.estimator in RATIOS else sample.study.variable(spec.outcome).unit,
         nobs=frame["nobs"].fillna(len(sample.data)) if "nobs" in frame else len(sample.data),
         n_treated_clusters=_count_treated(sample, spec, level, frame),
         n_entities=sample.n_entities,

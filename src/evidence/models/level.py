@@ -9,7 +9,7 @@ import pandas as pd
 from evidence.errors import ModelError, PanelError
 from evidence.models.designs.adoption import find_cohorts
 from evidence.models.designs.shift_share import count_shocks
-from evidence.panel import Panel, cluster_column
+from evidence.panel import UPPER, Panel, cluster_column
 from evidence.study import LEVELS, Specification, Study
 
 _STILL = 1e-12
@@ -157,6 +157,7 @@ def list_units(sample: Panel, spec: Specification) -> dict[str, str]:
     except PanelError:
         return {}
     names = [spec.outcome, *spec.regressors, *spec.moderators, *spec.instruments, *spec.shares]
+    names += [UPPER] if UPPER in data else []
     values = data[list(dict.fromkeys(names))].astype("float64").reset_index("time")
     told = pd.util.hash_pandas_object(values, index=False).groupby(units.astype(str).to_numpy())
     return {str(name): f"{int(total):016x}" for name, total in told.sum().sort_index().items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evidence.panel.attrition import list_attrition, list_gaps, measure_attrition
 from evidence.panel.build import (
+    UPPER,
     Panel,
     build_panel,
     cluster_column,
@@ -15,6 +16,7 @@ from evidence.panel.report import DataReport, report_data
 from evidence.panel.variation import list_complete, list_jumps, list_variation
 
 __all__ = [
+    "UPPER",
     "DataReport",
     "Panel",
     "build_panel",

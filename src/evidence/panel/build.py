@@ -14,6 +14,9 @@ from evidence.study import LEVELS, Specification, Study, Variable
 
 _YEARS = (1900, 2100)
 
+UPPER = "upper bound"
+"""Column of a sample of spells: the latest end in days; its outcome is the earliest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Panel:
@@ -22,7 +25,8 @@ class Panel:
     Where the sources hold days, both clocks (``months_since_enrolment``,
     ``calendar_month``) stand beside the declared variables. ``ledger`` has columns
     ``step, rows, entities, reason``: what each step left. ``definitions`` says what
-    each compliance outcome counts.
+    each compliance outcome counts; ``spells`` has, by the name of a rate of remedy, the
+    findings that it follows.
     """
 
     study: Study
@@ -31,6 +35,7 @@ class Panel:
     ledger: pd.DataFrame
     provenance: Provenance
     definitions: dict[str, dict[str, str]] = field(default_factory=dict)
+    spells: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def n_entities(self) -> int:
@@ -63,12 +68,21 @@ def build_panel(study: Study, measures: Measures) -> Panel:
     ledger = pd.concat([*steps, *entered], ignore_index=True)
     ordered = ledger[["step", "rows", "entities", "reason"]].astype({"entities": "Int64"})
     return Panel(
-        study, data, measures.items_left_out, ordered, measures.provenance, measures.definitions
+        study,
+        data,
+        measures.items_left_out,
+        ordered,
+        measures.provenance,
+        measures.definitions,
+        {name: _index_spells(study, spells) for name, spells in measures.spells.items()},
     )
 
 
 def select_sample(panel: Panel, specification: Specification) -> Panel:
     """Select the rows that a specification can use, each loss in the ledger.
+
+    Of an estimator of durations a row is a finding: its index is (entity, time, item), time
+    the period in which it was first seen, whose values the other columns have.
 
     Rows with a missing outcome, exposure or control fall out. Where entity
     or time effects are absorbed, entities and periods seen once fall out as well, by
@@ -84,7 +98,10 @@ def select_sample(panel: Panel, specification: Specification) -> Panel:
     columns = [specification.outcome, *specification.regressors, *specification.instruments]
     more = (*specification.moderators, *specification.shares)
     columns += [name for name in more if name not in columns]
-    data, steps = panel.data, []
+    data = panel.data
+    steps: list[pd.DataFrame] = []
+    if specification.estimator == "interval_censored":
+        data, steps = _take_spells(panel, specification)
     for column in columns:
         kept = data[data[column].notna()]
         if len(kept) < len(data):
@@ -102,6 +119,43 @@ def select_sample(panel: Panel, specification: Specification) -> Panel:
         )
     ledger = pd.concat([panel.ledger, *steps], ignore_index=True)
     return replace(panel, data=data, ledger=ledger)
+
+
+def _take_spells(
+    panel: Panel, specification: Specification
+) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """Take the findings that an outcome follows in the place of the panel's rows."""
+    name = specification.outcome
+    if name not in panel.spells:
+        raise PanelError(
+            f"{panel.study.path.name}: specification '{specification.id}', outcome",
+            seen=f"'{name}', behind which no findings are followed",
+            expected=f"a rate of remedy{': ' if panel.spells else ''}{', '.join(panel.spells)}",
+            do="Name the outcome remedy_rate, or choose another estimator.",
+        )
+    spells = panel.spells[name]
+    assert isinstance(spells.index, pd.MultiIndex)
+    places = panel.data.index.get_indexer(spells.index.droplevel(["item"]))
+    spells = spells[places >= 0]
+    data = panel.data.iloc[places[places >= 0]].set_axis(spells.index)
+    data = data.assign(**{name: spells["lower"], UPPER: spells["upper"]})
+    followed = data[(data[name] > 0) | np.isfinite(data[UPPER])]
+    step = f"{specification.id}: findings"
+    return followed, [
+        _step(data, step, "one row a finding, in the period in which it was first seen"),
+        _step(followed, step, "findings of a last assessment are not followed further"),
+    ]
+
+
+def _index_spells(study: Study, spells: pd.DataFrame) -> pd.DataFrame:
+    """Index spells as the panel is, with the item behind."""
+    arrays = [
+        spells[study.entity.name].astype(str).array,
+        spells[study.time.name].astype(int).array,
+        spells["item"].astype(str).array,
+    ]
+    index = pd.MultiIndex.from_arrays(arrays, names=["entity", "time", "item"])
+    return spells[["lower", "upper"]].set_axis(index).sort_index()
 
 
 def _drop_singletons(

@@ -339,12 +339,15 @@ def _simulate(
     if record.equations is not None:
         rows, truth = simulate_equations(record.equations, case, seed)
         return {table.name: _lay_out(record, table, rows) for table in record.tables}, truth
+    own = record.simulation.cases if record.simulation else ()
+    if not case and len(own) == 1:
+        case = {"country": own[0].country, "sector": own[0].sector}
     if record.simulation is None or set(case) != {"country", "sector"}:
         raise SourceError(
             f"data/sources/{record.id}.toml",
             seen=f"case with {', '.join(case) or 'no values'}",
             expected="country and sector, which this simulated source draws by",
-            do="Give the study [cases] with country and sector.",
+            do="Give the study [cases] with country and sector, or the record a single case.",
         )
     return simulate_factories(record.simulation, case["country"], case["sector"], seed)
 

@@ -143,6 +143,7 @@ _EFFECTS: dict[str, set[str]] = {
     "imputation": set(),
     "pooled_cells": {"entity", "time"},
     "shift_share": {"entity", "time"},
+    "interval_censored": {"time"},
 }
 _ABSORBING = {"fixed_effects", "iv_2sls", "iv_liml", "iv_gmm", "poisson", "shift_share"}
 _GMM = {"difference_gmm", "system_gmm"}

@@ -81,6 +81,7 @@ Estimator = Literal[
     "pooled_ols", "between", "random_effects", "fixed_effects", "first_differences", "mundlak",
     "iv_2sls", "iv_liml", "iv_gmm", "difference_gmm", "system_gmm", "poisson", "fractional",
     "callaway_santanna", "sun_abraham", "imputation", "pooled_cells", "shift_share",
+    "interval_censored",
 ]  # fmt: skip
 
 
@@ -94,12 +95,10 @@ class Specification:
     in a replication Stata's. ``instruments`` are for the exposures of an ``iv_``
     estimator; ``lags`` (of the outcome), ``regressor_lags``, ``predetermined``,
     ``endogenous``, ``steps`` and ``collapse`` for GMM of a dynamic panel; ``compared_with``
-    ``shift_share`` exposure, a variable a shock's unit. ``published`` cites the table that a replication reproduces.
-    are the cells. ``moderators`` are the variables, declared
-    beforehand, with which a difference may differ. ``published`` cites the table that a replication reproduces.
-    beforehand, with which a difference may differ. ``shares`` are the fixed weights of a
     for staggered adoption, whose exposure is 0/1. With ``pooled_cells`` the units of ``clusters``
-    for staggered adoption, whose exposure is 0/1. ``moderators`` are the variables, declared
+    are the cells. ``moderators`` are the variables, declared beforehand, with which a
+    difference may differ. ``shares`` are the fixed weights of a ``shift_share`` exposure, a
+    variable a shock's unit. ``published`` cites the table that a replication reproduces.
     """
 
     id: Slug

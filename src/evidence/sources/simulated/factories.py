@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from evidence.errors import SourceError
+from evidence.sources.simulated.remedies import Course, follow_findings, list_true_ratios
 from evidence.sources.simulated.sections import Point, SimulatedCase, Simulation
 
 Floats = npt.NDArray[np.float64]
@@ -35,6 +36,10 @@ def simulate_factories(
     Institutions are adopted at random dates and are commoner in better factories, so
     a pooled comparison is off the truth while a two-way within comparison is not.
 
+    With ``[simulation.remedy]`` findings stay until they are remedied
+    (``follow_findings``), assessments are on days of their own, and the true effects on
+    compliance are those on the rates of remedy.
+
     Parameters
     ----------
     simulation : Simulation
@@ -47,8 +52,9 @@ def simulate_factories(
     Returns
     -------
     tables : dict of DataFrame
-        ``answers`` (a row a question, Better Work's export columns) and
-        ``factories`` (a row a factory and year).
+        ``answers`` (a row a question, Better Work's export columns),
+        ``factories`` (a row a factory and year) and, where findings stay, ``plans`` (a row
+        a day of a remedy that a factory reports).
     truth : dict
         Outcome → exposure → true effect: share of questions, log points.
 
@@ -65,15 +71,24 @@ def simulate_factories(
     dialogue = _draw_adoption(rng, simulation, quality, years)
     base = _base_rates(simulation.points, country)
     factories = _factory_rows(rng, simulation, case, quality, years, dialogue)
-    answers = _answer_rows(rng, simulation, case, quality, factories, base)
+    chance = _chances(rng, simulation, case, quality, factories, base)
+    drawn = rng.uniform(size=chance.shape) < chance
+    productivity = {"log_output_per_hour": dict(case.productivity)}
+    if simulation.remedy is not None:
+        course = follow_findings(rng, simulation, factories, chance, drawn)
+        answers = _answer_rows(simulation, factories, course.finding, course.day)
+        tables = {"answers": answers, "factories": factories}
+        plans = _plan_rows(simulation, factories, course)
+        return tables | {"plans": plans}, list_true_ratios(simulation) | productivity
+    day = pd.to_datetime(factories["year"].astype(str) + "-06-01")
+    answers = _answer_rows(simulation, factories, drawn, day)
     kept = np.array([not point.institution for point in simulation.points])
     items = np.array([point.items for point in simulation.points])
     mean_base = float(np.average(base[kept], weights=items[kept]))
     truth = {
         "noncompliance": {k: mean_base * v for k, v in case.noncompliance.items()},
-        "log_output_per_hour": dict(case.productivity),
     }
-    return {"answers": answers, "factories": factories}, truth
+    return {"answers": answers, "factories": factories}, truth | productivity
 
 
 def _find_case(simulation: Simulation, country: str, sector: str) -> SimulatedCase:
@@ -172,14 +187,15 @@ def _remembering(shocks: Floats) -> Floats:
     return shocks
 
 
-def _answer_rows(
+def _chances(
     rng: np.random.Generator,
     simulation: Simulation,
     case: SimulatedCase,
     quality: Floats,
     factories: pd.DataFrame,
     base: Floats,
-) -> pd.DataFrame:
+) -> Floats:
+    """Compute the probability of a finding: (rows, questions)."""
     points = simulation.points
     unit = factories["factory"].str[-4:].astype(int).to_numpy() - 1
     year = factories["year"].to_numpy() - simulation.first_year
@@ -188,13 +204,36 @@ def _answer_rows(
     for name, effect in case.noncompliance.items():
         factor += effect * (factories[name].to_numpy() - simulation.prevalence[name])
     which = np.repeat(np.arange(len(points)), [p.items for p in points])
-    chance = factor[:, None] * base[which]
+    chance: Floats = factor[:, None] * base[which]
     for number, place in enumerate(which):
         if points[place].institution:
             chance[:, number] = np.where(factories[points[place].institution] == 1, 0.02, 0.95)
-    finding = rng.uniform(size=chance.shape) < chance
+    return chance
+
+
+def _list_questions(simulation: Simulation) -> npt.NDArray[np.str_]:
+    return np.array([f"{p.id}.{n + 1}" for p in simulation.points for n in range(p.items)])
+
+
+def _plan_rows(simulation: Simulation, factories: pd.DataFrame, course: Course) -> pd.DataFrame:
+    """List the days that factories report, as their improvement plans would."""
+    plans = course.plans
+    return pd.DataFrame(
+        {
+            "factory": factories["factory"].to_numpy()[plans["row"]],
+            "question": _list_questions(simulation)[plans["question"]],
+            "remediated": plans["remediated"].dt.strftime("%d/%m/%Y"),
+        }
+    )
+
+
+def _answer_rows(
+    simulation: Simulation, factories: pd.DataFrame, finding: Any, day: pd.Series
+) -> pd.DataFrame:
+    points = simulation.points
+    which = np.repeat(np.arange(len(points)), [p.items for p in points])
+    question = _list_questions(simulation)
     row, column = np.nonzero(np.ones_like(finding))
-    question = [f"{p.id}.{n + 1}" for p in points for n in range(p.items)]
     visits = factories.iloc[row].reset_index(drop=True)
     cycle = factories.groupby("factory").cumcount().to_numpy() + 1
     return pd.DataFrame(
@@ -205,10 +244,10 @@ def _answer_rows(
             "Factory.Assessed.ID": visits["factory"],
             "Factory.Assessed.Name": visits["name"],
             "Quest.ID": row + 1,
-            "Assesment.Start.Date": "01/06/" + visits["year"].astype(str),
+            "Assesment.Start.Date": day.dt.strftime("%d/%m/%Y").to_numpy()[row],
             "Cluster": np.array([p.cluster for p in points])[which][column],
             "CP": np.array([p.id for p in points])[which][column],
-            "Question.ID": np.array(question)[column],
+            "Question.ID": question[column],
             "Q.Label": "simulated question",
             "Question.type": "LAW",
             "Finding": finding[row, column].astype(int),

@@ -31,6 +31,40 @@ class Point:
 
 
 @strict
+class Pathway:
+    """What a finding on ``point`` goes before, among the other points of ``cluster``.
+
+    ``remedy`` is a log hazard ratio of the remedy of findings that are first seen beside it;
+    ``onset`` is added, as a share of it, to the chance of a finding at the next assessment.
+    """
+
+    point: str
+    cluster: str
+    remedy: float = 0.0
+    onset: Annotated[float, Field(ge=0)] = 0.0
+
+
+@strict
+class Remedy:
+    """How findings stay from assessment to assessment; see ``follow_findings``.
+
+    ``daily`` is the hazard of a remedy on each day, without any institution; ``effects``
+    are log hazard ratios of what a factory has on the day on which a finding is first
+    seen. ``onset`` is the share of its rate with which a clean question has a finding at
+    the next assessment. ``reported`` is the share of remedies of which the factory tells
+    the day, ``claimed`` the share of standing findings that it says are remedied.
+    """
+
+    basis: str
+    daily: Annotated[float, Field(gt=0, lt=1)] = 0.002
+    onset: _Share = 0.5
+    effects: dict[str, float] = field(default_factory=dict)
+    pathways: tuple[Pathway, ...] = ()
+    reported: _Share = 0.6
+    claimed: _Share = 0.1
+
+
+@strict
 class SimulatedCase:
     """True effects of one country × sector.
 
@@ -47,7 +81,10 @@ class SimulatedCase:
 
 @strict
 class Simulation:
-    """Parameters of the simulated factories; see ``simulate_factories``."""
+    """Parameters of the simulated factories; see ``simulate_factories``.
+
+    Without ``remedy`` each year's findings are drawn by themselves.
+    """
 
     seed: int
     first_year: int
@@ -55,6 +92,7 @@ class Simulation:
     prevalence: dict[str, Annotated[float, Field(gt=0, le=0.65)]]
     points: tuple[Point, ...]
     cases: tuple[SimulatedCase, ...]
+    remedy: Remedy | None = None
 
 
 @strict
