@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from evidence.exhibits import show as show
     from evidence.exhibits import table_cells as table_cells
     from evidence.exhibits import table_findings as table_findings
+    from evidence.findings import list_family as list_family
     from evidence.findings import state as state
     from evidence.measures import score_measures as score_measures
     from evidence.models import fit as fit
@@ -51,6 +52,7 @@ _ROOM = {
     "list_complete": "panel",
     "list_diagnostics": "models",
     "list_estimates": "models",
+    "list_family": "findings",
     "list_jumps": "panel",
     "list_sources": "sources",
     "list_variation": "panel",
@@ -81,6 +83,7 @@ __all__ = [
     "list_complete",
     "list_diagnostics",
     "list_estimates",
+    "list_family",
     "list_jumps",
     "list_sources",
     "list_variation",
