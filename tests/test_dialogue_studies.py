@@ -6,7 +6,6 @@ import math
 from functools import cache
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import evidence as ev
@@ -129,20 +128,23 @@ def test_the_business_case_finds_again_what_was_declared(root: str) -> None:
 
 def test_what_goes_along_with_compliance_is_the_product_of_its_two_steps(root: str) -> None:
     _, fits, findings = _run("dialogue_and_productivity", root)
-    rows = pd.concat([fit.estimates for fit in fits]).set_index(["specification", "term"])
-    value = rows["estimate"]
-    along = value["within", "functioning"] - value["beside_compliance", "functioning"]
-    steps = value["compliance", "functioning"] * value["beside_compliance", "noncompliance"]
-    assert along == pytest.approx(steps, rel=1e-6)
+    found = {
+        (row["specification"], row["term"]): row
+        for fit in fits
+        for row in fit.estimates.to_dict("records")
+    }
+    beside = found["beside_compliance", "functioning"]
+    along = found["within", "functioning"]["estimate"] - beside["estimate"]
+    last = found["beside_compliance", "noncompliance"]["estimate"]
+    assert along == pytest.approx(found["compliance", "functioning"]["estimate"] * last, rel=1e-6)
     assert _by_claim(findings)["beside_compliance"].true_effect is None
-    beside = rows.loc[("beside_compliance", "functioning")]
     assert beside["conf_low"] < 0.05 < beside["conf_high"]
 
 
 def test_the_dynamic_panel_agrees_and_its_own_tests_hold(root: str) -> None:
     _, fits, _ = _run("dialogue_and_productivity", root)
     (dynamic,) = (fit for fit in fits if fit.specification.id == "dynamic")
-    row = dynamic.estimates.set_index("term").loc["functioning"]
+    (row,) = dynamic.estimates.query("term == 'functioning'").to_dict("records")
     assert row["conf_low"] < 0.05 + 0.4 * 0.1 < row["conf_high"]
     checks = {check.name: check.p_value for check in dynamic.diagnostics}
     assert checks["ar2"] > 0.05
