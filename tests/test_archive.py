@@ -411,12 +411,15 @@ def test_the_garment_file_is_read_from_its_zip(project: Path) -> None:
     )
     path = project.parent / "productivity+prediction+of+garment+employees.zip"
     with zipfile.ZipFile(path, "w") as packed:
-        row = "1/31/2015,Quarter5,finishing ,Saturday,1,0.7,4,,0,0,0,0,0,8.5,1.1\n"
-        packed.writestr("garments_worker_productivity.csv", head + row)
+        rows = [
+            f"1/31/2015,Quarter5,{d},Saturday,1,0.7,4,,0,0,0,0,0,8.5,1.1\n"
+            for d in ("finishing ", "sweing ")
+        ]
+        packed.writestr("garments_worker_productivity.csv", head + "".join(rows))
     kept = archive_file(project, path, source="garment_productivity")
     assert kept.path.suffix == ".zip"
     table = read_snapshot(project, "garment_productivity", seed=0, case={}).tables["records"]
-    assert table["department"].tolist() == ["finishing"]
+    assert table["department"].tolist() == ["sweing"]
     assert table["date"].dt.date.tolist() == [date(2015, 1, 31)]
 
 

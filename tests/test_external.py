@@ -7,6 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from conftest import ROOT, copy_project, finish
@@ -258,11 +260,9 @@ def test_what_a_record_leaves_out_is_counted(mirrored: Path) -> None:
 
 def test_the_garment_teams_are_read_as_they_are(mirrored: Path) -> None:
     table = _read(mirrored, "garment_productivity").tables["records"]
-    assert len(table) == 1197
-    assert sorted(table["department"].unique()) == ["finishing", "sweing"]
-    assert table["wip"].isna().sum() == 506
-    assert table.loc[table["wip"].isna(), "department"].unique().tolist() == ["finishing"]
-    assert (table["actual_productivity"] > 1).sum() == 37
+    assert len(table) == 1197 - 506
+    assert table["department"].unique().tolist() == ["sweing"]
+    assert table["wip"].notna().all()
     days = table["date"].dt.strftime("%Y-%m-%d")
     assert (days.min(), days.max()) == ("2015-01-01", "2015-03-11")
 
@@ -498,3 +498,31 @@ def test_two_vintages_of_the_score_are_not_spliced(mirrored: Path) -> None:
     finally:
         record.write_text(before, "utf-8")
         path.unlink()
+
+
+@pytest.fixture(scope="module")
+def teams(mirrored: Path) -> Panel:
+    study = load_study(mirrored / "notebooks/studies/teams.toml")
+    return build_panel(study, score_measures(study, read_sources(study, study.cases[0], 1)))
+
+
+def test_the_teams_are_compared_with_themselves_on_other_days(teams: Panel) -> None:
+    fitted = fit(teams, "within")
+    rows = teams.data
+    spec = teams.study.specification("within")
+    dummies = [pd.get_dummies(rows.index.get_level_values(level)) for level in ("entity", "time")]
+    design = np.column_stack([rows[list(spec.regressors)], *dummies]).astype(float)
+    expected = np.linalg.lstsq(design, rows[spec.outcome].to_numpy(), rcond=None)[0]
+    table = fitted.estimates.set_index("term")
+    for place, name in enumerate(spec.regressors):
+        assert table.loc[name, "estimate"] == pytest.approx(expected[place], rel=1e-6)
+    assert (len(rows), teams.n_entities, teams.n_periods) == (691, 12, 59)
+    assert set(table["n_clusters"]) == {12}
+
+
+def test_a_day_before_the_weekly_rest_has_no_next_day(teams: Panel) -> None:
+    days = teams.data.index.get_level_values("time")
+    assert (days.min(), days.max()) == (1, 70)
+    resting = set(range(1, 71)) - set(days)
+    before = teams.data[[day + 1 in resting for day in days]]
+    assert before["lead1_incentive"].isna().all()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from evidence.exhibits import show as show
     from evidence.exhibits import table_cells as table_cells
     from evidence.exhibits import table_findings as table_findings
+    from evidence.findings import list_family as list_family
     from evidence.findings import state as state
     from evidence.measures import compare_peers as compare_peers
     from evidence.measures import list_events as list_events
@@ -66,6 +67,7 @@ _ROOM = {
     "list_diagnostics": "models",
     "list_estimates": "models",
     "list_events": "measures",
+    "list_family": "findings",
     "list_frames": "measures",
     "list_jumps": "panel",
     "list_lasting": "models",
@@ -105,6 +107,7 @@ __all__ = [
     "list_diagnostics",
     "list_estimates",
     "list_events",
+    "list_family",
     "list_frames",
     "list_jumps",
     "list_lasting",

@@ -64,7 +64,7 @@ def name_case(study: Study, language: str, case: str) -> str:
 
 
 def label_row(study: Study, language: str, exhibit: Exhibit, row: Mapping[str, Any]) -> str:
-    """Label a row by what tells it from its neighbours: place, exposure, design.
+    """Label a row by what tells it from its neighbours: place, exposure, design, controls.
 
     A table names the exposure in any case, a figure has it in its title.
     """
@@ -79,7 +79,21 @@ def label_row(study: Study, language: str, exhibit: Exhibit, row: Mapping[str, A
         parts.append(say(language, "table.moderator", **words))
     if differs["design"]:
         parts.append(say(language, f"design.{row['design']}", **words))
+    held = _list_held(study, language, exhibit, row)
+    if held:
+        parts.append(say(language, "table.controls", controls=join(language, held, "comma")))
     return capitalise(join(language, parts or [words["exposure"]], "comma"))
+
+
+def _list_held(study: Study, language: str, exhibit: Exhibit, row: Mapping[str, Any]) -> list[str]:
+    """List the controls of a row that nothing else tells from another."""
+    data = exhibit.data
+    alike = ["case", "exposure", "outcome", "moderator", "design"]
+    if int((data[alike] == [row[name] for name in alike]).all(axis=1).sum()) < 2:
+        return []
+    claim = next(claim for claim in study.claims if claim.id == row["claim"])
+    controls = study.specification(claim.specification).controls
+    return [label_of(study, language, name) for name in controls]
 
 
 def is_clear_of_zero(row: Mapping[str, Any]) -> bool:
@@ -285,6 +299,9 @@ def _tabulate_cases(
         words["outcome"] = words_of(study, language, first)["outcome"]
         unit = name_unit(language, first["unit"])
         claimed = say(language, "table.claim", **words)
+        if data["design"].nunique() > 1:
+            design = say(language, f"design.{first['design']}", **words)
+            claimed = join(language, [claimed, design], "comma")
         heads.append(say(language, "table.with_unit", text=claimed, unit=unit))
     nouns = capitalise(words_of(study, language, exhibit.rows[0])["nouns"])
     head = [say(language, "table.place"), say(language, "table.entities", nouns=nouns), *heads]

@@ -3,7 +3,7 @@
 from evidence.findings.compare import compare_cases
 from evidence.findings.grade import Standing, grade, word
 from evidence.findings.noun import Direction, Finding, Grade, as_entry
-from evidence.findings.state import LOG_POINTS, agrees, in_natural_unit, state
+from evidence.findings.state import LOG_POINTS, agrees, in_natural_unit, list_family, state
 
 __all__ = [
     "LOG_POINTS",
@@ -16,6 +16,7 @@ __all__ = [
     "compare_cases",
     "grade",
     "in_natural_unit",
+    "list_family",
     "state",
     "word",
 ]

@@ -68,6 +68,22 @@ def state(panel: Panel, fits: tuple[Fit, ...]) -> tuple[Finding, ...]:
     return tuple(_state(panel, claim, fits, table, attrition) for claim in claims)
 
 
+def list_family(findings: tuple[Finding, ...]) -> pd.DataFrame:
+    """List the claims that were tested together, the least p-value first.
+
+    Returns
+    -------
+    DataFrame
+        Index ``claim``; columns ``outcome, exposure, design, estimate, unit, p_value, p_adjusted,
+        n_tests`` (Benjamini and Hochberg 1995).
+    """
+    names = ("claim", "outcome", "exposure", "design", "estimate", "unit", "p_value")
+    rows = [{**{name: getattr(f, name) for name in names}, **f.family} for f in findings]
+    columns = [*names, "p_adjusted", "n_tests"]
+    frame = pd.DataFrame(rows, columns=columns).set_index("claim")
+    return frame.sort_values("p_value", kind="stable").round(4)
+
+
 def agrees(entry: dict[str, Any], estimates: pd.DataFrame, study: Study) -> bool:
     """Tell whether an entry of ``findings.json`` says what the run's estimates say.
 
@@ -365,7 +381,9 @@ def _contrast(study: Study, name: str) -> Literal["indicator", "unit"]:
 
 
 def _true_effect(panel: Panel, fit: Fit, exposure: str) -> float | None:
-    effect = panel.provenance.truth.get(fit.specification.outcome, {}).get(exposure)
-    if effect is None:
+    """Give the declared effect of a simulation; none beside a control that it passes through."""
+    truth, spec = panel.provenance.truth, fit.specification
+    effect = truth.get(spec.outcome, {}).get(exposure)
+    if effect is None or any(exposure in truth.get(name, {}) for name in spec.regressors):
         return None
     return in_natural_unit(effect, str(fit.estimates["unit"].iloc[0]))[0]

@@ -105,6 +105,8 @@ def finding_fields(language: str, entry: Mapping[str, Any]) -> dict[str, str]:
                  "n_increase", "n_unclear"):  # fmt: skip
         if entry.get(name) is not None:
             fields[name] = format_number(language, entry[name], decimals=0)
+    if entry.get("family"):
+        fields["n_tests"] = format_number(language, entry["family"]["n_tests"], decimals=0)
     if entry.get("within_share") is not None:
         fields["within_share"] = format_number(language, entry["within_share"], decimals=2)
     if entry.get("estimate") is not None:
@@ -124,7 +126,7 @@ def finding_fields(language: str, entry: Mapping[str, Any]) -> dict[str, str]:
 FIELDS = (
     "estimate", "size", "sizes", "interval", "conf_low", "conf_high", "conf_level", "nobs",
     "n_entities", "n_clusters", "n_periods", "n_cases", "n_decrease", "n_increase",
-    "n_unclear", "first_period", "last_period", "within_share",
+    "n_unclear", "first_period", "last_period", "within_share", "n_tests",
 )  # fmt: skip
 """What a placeholder may ask of a claim; a claim may lack some of them."""
 

@@ -18,6 +18,9 @@ ANSWERS = "answers"
 CLOCKS = ("months_since_enrolment", "calendar_month")
 """Clocks beside the study's own time: the unit's, and everybody's."""
 
+DAY = "day_number"
+"""Clock of studies by day: days since the first day in the study's tables, from 1."""
+
 PLACES = ("country", "sector")
 """Columns that several tables may have."""
 
@@ -121,7 +124,9 @@ def join_tables(
     for name, frame in frames[1:]:
         place = f"{where}, table '{name}'"
         check_keys(frame, keys, place)
-        shared = {*CLOCKS, "country", *case, *(["year"] if "date" in frame else [])} - set(keys)
+        shared = {*CLOCKS, DAY, "country", *case, *(["year"] if "date" in frame else [])} - set(
+            keys
+        )
         brought = frame.drop(columns=[c for c in frame if c in shared and c in joined])
         _check_fit(joined, brought, keys, place)
         joined = joined.merge(brought.assign(**{_IN_BOTH: 1.0}), on=keys, how="outer")

@@ -16,6 +16,7 @@ from evidence.measures.dialogue import institutions_of, items_of, list_instituti
 from evidence.measures.joining import (
     ANSWERS,
     CLOCKS,
+    DAY,
     IN_FIRST,
     PLACES,
     check_countries,
@@ -132,12 +133,15 @@ def _sort_tables(study: Study, snapshots: tuple[Snapshot, ...]) -> Tables:
     workers, plans, questionnaires = [], [], {}
     enrolled = follow(snapshots, keys[0], "enrolled")
     enrolled = {unit: day for unit, day in enrolled.items() if isinstance(day, pd.Timestamp)}
+    first = _find_first_day(snapshots) if keys[1] == DAY else None
     for snapshot in snapshots:
         pack = _questionnaire(study, snapshot)
         if pack is not None:
             questionnaires[pack.id] = pack
         for table in snapshot.record.tables:
             frame = _with_clocks(snapshot.tables[table.name], keys[0], enrolled)
+            if first is not None and _has_days(frame):
+                frame = frame.assign(**{DAY: (frame["date"] - first).dt.days + 1})
             columns = set(frame.columns)
             if columns >= {"question", "finding"}:
                 frames += [] if asked else [(ANSWERS, pd.DataFrame())]
@@ -353,10 +357,7 @@ def _with_clocks(
     frame: pd.DataFrame, entity: str, enrolled: dict[Hashable, object]
 ) -> pd.DataFrame:
     """Add year and both clocks where a table has an assessment's day."""
-    if "date" not in frame or entity not in frame:
-        return frame
-    day = frame["date"]
-    if not pd.api.types.is_datetime64_any_dtype(day):
+    if entity not in frame or not _has_days(frame):
         return frame
     _check_year(frame)
     by = [entity, "date"]
@@ -375,6 +376,15 @@ def _with_clocks(
     return frame.assign(
         **{name: v.to_numpy()[rows] for name, v in clocks.items() if name not in frame}
     )
+
+
+def _has_days(frame: pd.DataFrame) -> bool:
+    return "date" in frame and pd.api.types.is_datetime64_any_dtype(frame["date"])
+
+
+def _find_first_day(snapshots: tuple[Snapshot, ...]) -> pd.Timestamp | None:
+    tables = [table for snapshot in snapshots for table in snapshot.tables.values()]
+    return min((table["date"].min() for table in tables if _has_days(table)), default=None)
 
 
 def _check_year(frame: pd.DataFrame) -> None:
