@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, TypeVar
 
 from evidence.brief.annex import write_csv, write_latex, write_sheet
 from evidence.brief.card import list_claims, write_card
@@ -31,6 +32,7 @@ from evidence.disclosure import (
     read_register,
     read_signoff,
     scan_bytes,
+    scan_folder,
 )
 from evidence.errors import BriefError
 from evidence.neck import replace_files
@@ -49,6 +51,7 @@ __all__ = [
     "write_briefs",
 ]
 
+_Made = TypeVar("_Made")
 _WRITTEN = [
     f"{kind}.*{ending}"
     for kind in ("brief", "technical", "slides", "tables")
@@ -81,6 +84,8 @@ def write_brief(cleared: Cleared, language: str, audience: str = "") -> Path:
 def write_briefs(cleared: Cleared, *, jobs: int = 1) -> list[Path]:
     """Write every version of a study's brief, and remove those that it no longer has.
 
+    What else lies in the study's public folder is scanned, too.
+
     Parameters
     ----------
     jobs : int
@@ -94,11 +99,14 @@ def write_briefs(cleared: Cleared, *, jobs: int = 1) -> list[Path]:
     Raises
     ------
     DisclosureError, LanguageError, BriefError
-        Nothing is written then; earlier briefs stay as they were.
+        Nothing is written then, unless it is about another file of the folder; earlier briefs
+        stay as they were.
     """
     study = cleared.study
     versions = _versions(study)
-    replace_files(study.public, render_latest(cleared, jobs=jobs), _WRITTEN)
+    files = render_latest(cleared, jobs=jobs)
+    replace_files(study.public, files, _WRITTEN)
+    scan_folder(study.public, cleared, {name: hash_file(data) for name, data in files.items()})
     return [study.public / f"{name_version(study, *version)}.html" for version in versions]
 
 
@@ -209,17 +217,31 @@ def check_formats(study: Study, edition: Edition) -> None:
         )
 
 
-def hash_signed(cleared: Cleared) -> str:
+def hash_signed(cleared: Cleared, *, jobs: int = 1) -> str:
     """Hash what a person signs: what was cleared and every word and picture of its pages.
 
     The replies of parties are theirs and not part of it.
+
+    Parameters
+    ----------
+    jobs : int
+        Languages at the same time, each in a process of its own.
     """
     digest = hashlib.sha256(cleared.sha256.encode())
-    technical = [(language, "technical") for language in cleared.study.brief.languages]
-    for language, audience in [*_versions(cleared.study), *technical]:
-        model = compose(cleared, language, audience)
-        digest.update(json.dumps(model, sort_keys=True, ensure_ascii=False).encode("utf-8"))
+    languages = cleared.study.brief.languages
+    parts = _map_languages(_compose_all, [cleared], languages, jobs)
+    for texts in (*(read for read, _ in parts), *([technical] for _, technical in parts)):
+        for text in texts:
+            digest.update(text)
     return digest.hexdigest()
+
+
+def _compose_all(cleared: Cleared, language: str) -> tuple[list[bytes], bytes]:
+    """Compose a language's versions for readers, and its technical one, as JSON."""
+    audiences = (*cleared.study.brief.audiences, "technical")
+    models = [compose(cleared, language, audience) for audience in audiences]
+    texts = [json.dumps(model, sort_keys=True, ensure_ascii=False).encode() for model in models]
+    return texts[:-1], texts[-1]
 
 
 def _list_further(study: Study) -> list[str]:
@@ -242,19 +264,25 @@ def _render(
 ) -> dict[str, bytes]:
     """Render versions, a language in one process: its audiences share pictures and fonts."""
     languages = list(dict.fromkeys(language for language, _ in versions))
-    own = [[a for spoken, a in versions if spoken == language] for language in languages]
-    count = len(languages)
-    tasks = ([cleared] * count, languages, own, [imprint] * count)
-    if min(jobs, count) == 1:
-        return _join([*map(_render_language, *tasks), _render_tables(cleared, imprint)])
-    with open_pool(min(jobs, count)) as pool:
-        parts = pool.map(_render_language, *tasks)
-        return _join([_render_tables(cleared, imprint), *parts])
+    parts = _map_languages(_render_language, [cleared, versions, imprint], languages, jobs)
+    return _join([*parts, _render_tables(cleared, imprint)])
+
+
+def _map_languages(
+    verb: Callable[..., _Made], shared: list[Any], languages: Sequence[str], jobs: int
+) -> list[_Made]:
+    """Do something for each language, each in a process of its own where several may run."""
+    tasks = [*([one] * len(languages) for one in shared), languages]
+    if min(jobs, len(languages)) == 1:
+        return list(map(verb, *tasks))
+    with open_pool(min(jobs, len(languages))) as pool:
+        return list(pool.map(verb, *tasks))
 
 
 def _render_language(
-    cleared: Cleared, language: str, audiences: list[str], imprint: Imprint
+    cleared: Cleared, versions: list[tuple[str, str]], imprint: Imprint, language: str
 ) -> dict[str, bytes]:
+    audiences = [audience for spoken, audience in versions if spoken == language]
     return _join(render_page(cleared, language, audience, imprint) for audience in audiences)
 
 

@@ -32,7 +32,7 @@ def brief(studies: tuple[Path, ...], jobs: int) -> None:
     """Clear what studies found and write their briefs and the portal."""
     with told_plainly():
         from evidence.brief import write_briefs
-        from evidence.disclosure import scan_folder, write_replies
+        from evidence.disclosure import write_replies
 
         fetched = keep_fetched(load(studies))
         for study in fetched:
@@ -40,8 +40,7 @@ def brief(studies: tuple[Path, ...], jobs: int) -> None:
             write_replies(cleared)
             for page in write_briefs(cleared, jobs=jobs):
                 click.echo(f"{study.slug}: {page.relative_to(study.root)}")
-            scan_folder(study.public, cleared)
-            _tell_signing(cleared)
+            _tell_signing(cleared, jobs)
         if fetched:
             _tell_formats()
             _write_portal(fetched[0].root)
@@ -126,11 +125,11 @@ def _clear(study: Study) -> Cleared:
     return clear(neck, study)
 
 
-def _tell_signing(cleared: Cleared) -> None:
+def _tell_signing(cleared: Cleared, jobs: int) -> None:
     from evidence.brief import hash_signed
     from evidence.disclosure import read_signoff, signoff_path
 
-    study, signed = cleared.study, hash_signed(cleared)
+    study, signed = cleared.study, hash_signed(cleared, jobs=jobs)
     valid = [s for s in read_signoff(study).signoff if signed.startswith(s.sha256)]
     told = f"signed by {valid[0].role}" if valid else f"to sign in {signoff_path(study).name}"
     click.echo(f"{study.slug}: {told}: sha256 {signed[:12]}")

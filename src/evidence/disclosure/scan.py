@@ -15,8 +15,10 @@ drawn as outlines, other alphabets' look-alikes, other codings (base32, ciphers)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from evidence.disclosure.gate import Cleared
 from evidence.disclosure.reading import Part, unpack
@@ -76,8 +78,16 @@ def scan_words(words: Iterable[str], cleared: Cleared, name: str) -> None:
         raise _leak(name, f"an identifier of a {_unit(cleared)}", told)
 
 
-def scan_folder(folder: Path, cleared: Cleared) -> int:
+def scan_folder(
+    folder: Path, cleared: Cleared, scanned: Mapping[str, str] = MappingProxyType({})
+) -> int:
     """Scan every file below a public folder, of whatever format, names included.
+
+    Parameters
+    ----------
+    scanned : mapping
+        File name → SHA-256 of the bytes that were scanned when they were made: these are not
+        read through a second time.
 
     Returns
     -------
@@ -98,7 +108,9 @@ def scan_folder(folder: Path, cleared: Cleared) -> int:
         if path.is_symlink() or path.stat().st_size > _LARGEST:
             raise _leak(f"{folder.name}/{name}", "a link to elsewhere, or a file beyond reading",
                         "Publish the file itself, in parts of moderate size.")  # fmt: skip
-        scan_bytes(path.read_bytes(), cleared, f"{folder.name}/{name}")
+        payload = path.read_bytes()
+        if scanned.get(name) != hashlib.sha256(payload).hexdigest():
+            scan_bytes(payload, cleared, f"{folder.name}/{name}")
     return len(files)
 
 
