@@ -329,6 +329,7 @@ def test_versions_are_listed_and_read_to_count_revisions(project: Path, loose: P
         read_version(project, record, table, "beef")
 
 
+@pytest.mark.slow
 def test_an_export_in_better_works_layout_is_read_from_several_files(project: Path) -> None:
     case = {"country": "KHM", "sector": "garment"}
     drawn = read_snapshot(project, "value_chains", seed=1, case=case).tables["answers"]

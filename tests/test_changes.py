@@ -278,7 +278,7 @@ ZOO: dict[str, dict[str, Any]] = {
 }
 
 
-_SLOW = ("mundlak", "callaway_santanna", "random_effects")
+_SLOW = ("mundlak", "callaway_santanna", "random_effects", "between", "first_differences")
 
 
 @pytest.mark.parametrize(

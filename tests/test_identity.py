@@ -702,8 +702,8 @@ def _measure(register: Register, how: str) -> Counter[str]:
         ("four", "whole", 0.79, 0, 0),
         ("four", "half", 0.75, 0, 0.02),
         ("four", "none", 0.42, 0, 0.08),
-        ("all", "whole", 0.80, 0, 0.01),
-        ("all", "none", 0.42, 0.001, 0.08),
+        pytest.param("all", "whole", 0.80, 0, 0.01, marks=pytest.mark.slow),
+        pytest.param("all", "none", 0.42, 0.001, 0.08, marks=pytest.mark.slow),
     ],
 )
 def test_disturbed_real_names_are_not_accepted_wrongly(

@@ -18,8 +18,8 @@ from evidence.run import inputs as inputs_room
 from evidence.run import plan_runs
 from evidence.run.execute import as_json
 from evidence.run.inputs import list_code, list_environment, list_languages
-from evidence.sources import hash_cases, read_snapshot, read_sources
-from evidence.study import Study, load_study
+from evidence.sources import hash_cases, list_unfetched, read_snapshot, read_sources
+from evidence.study import Study, list_slugs, load_study
 
 RECORD = """
 id = "visits"
@@ -342,12 +342,17 @@ print(json.dumps({"modules": modules, "opened": sorted(opened)}))
 """
 
 
-def test_all_that_a_kernel_loads_is_hashed(fresh_project: Path) -> None:
-    data = fresh_project / "data/raw"
-    notebooks = sorted((fresh_project / "notebooks").glob("*.ipynb"))
-    if not (data / "pwt").is_dir():
-        notebooks = [path for path in notebooks if path.stem != "countries"]
-    assert len(notebooks) > 3
+@pytest.mark.parametrize(
+    "slugs", [["plants", "policy_events"], pytest.param([], marks=pytest.mark.slow)], ids=len
+)
+def test_all_that_a_kernel_loads_is_hashed(fresh_project: Path, slugs: list[str]) -> None:
+    studies = fresh_project / "notebooks/studies"
+    loaded = [load_study(studies / f"{slug}.toml") for slug in slugs or list_slugs(fresh_project)]
+    there = [one for one in loaded if not list_unfetched(fresh_project, one.data.sources)]
+    notebooks = [
+        fresh_project / f"notebooks/{name}.ipynb" for one in there for name in one.notebooks
+    ]
+    assert len(notebooks) > 1
     done = subprocess.run(
         [sys.executable, "-c", KERNEL, *map(str, notebooks)],
         cwd=fresh_project,

@@ -423,6 +423,7 @@ def test_after_a_withdrawal_comes_the_next_number(cleared: Cleared, root: Path) 
     assert (tell_state(history, 1), tell_state(history, 2)) == ("withdrawn", "published")
 
 
+@pytest.mark.slow
 def test_the_command_line_goes_from_draft_to_edition(root: Path) -> None:
     study = str(root / "notebooks/studies/plants.toml")
     runner = CliRunner()

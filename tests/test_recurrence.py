@@ -50,7 +50,7 @@ def remediation() -> Panel:
 
 @pytest.fixture(scope="module")
 def recurrence() -> Panel:
-    return _panel("recurrence")
+    return _panel("root_causes")
 
 
 def _number(table: pd.DataFrame, row: Hashable, column: str) -> float:

@@ -138,7 +138,8 @@ SIZE = {2024: "V_GRC", 2025: "GRC_2", 2026: "wrk-gri-3"}
 def _add_pack(root: Path) -> None:
     """Follow the example of docs/packs.md to the letter."""
     blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/packs.md").read_text("utf-8"), re.S)
-    for place, block in enumerate(blocks[:3]):
+    own = [block for block in blocks if block.startswith("# ") and "data/" in block]
+    for place, block in enumerate(own[:3]):
         path = root / re.findall(r"data/\S+\.toml", block)[0]
         old = path.read_text("utf-8") if place == 2 else ""
         path.write_text(f"{old}\n{block}{QUESTIONS * (place == 2)}", "utf-8")

@@ -160,12 +160,17 @@ def render_page(
 
 def _render_once(cleared: Cleared, language: str, imprint: Imprint) -> dict[str, bytes]:
     """Render what a language has once, whoever reads: slides, technical version, annex."""
-    technical = word_model(cleared, language, "technical", imprint)
-    return {
-        f"slides.{language}.pdf": typeset_slides(word_model(cleared, language, "", imprint)),
-        f"technical.{language}.pdf": typeset(technical),
-        f"tables.{language}.xlsx": write_sheet(cleared, language, technical),
-    }
+    beside = cleared.study.brief.beside
+    technical = word_model(cleared, language, "technical", imprint) if beside else {}
+    files = {}
+    if "slides" in beside:
+        model = word_model(cleared, language, "", imprint)
+        files[f"slides.{language}.pdf"] = typeset_slides(model)
+    if "technical" in beside:
+        files[f"technical.{language}.pdf"] = typeset(technical)
+    if "tables" in beside:
+        files[f"tables.{language}.xlsx"] = write_sheet(cleared, language, technical)
+    return files
 
 
 def _render_tables(cleared: Cleared, imprint: Imprint) -> dict[str, bytes]:
@@ -248,9 +253,10 @@ def _list_further(study: Study) -> list[str]:
     """List the files that the build writes beside pages and cards, to link only those."""
     stems = [name_version(study, *version) for version in _versions(study)]
     documents = [f"{stem}.docx" for stem in stems] if can_write_word() else []
-    languages = study.brief.languages
-    stems += [f"{kind}.{language}" for kind in ("technical", "slides") for language in languages]
-    sheets = [f"tables.{language}.xlsx" for language in languages]
+    languages, beside = study.brief.languages, study.brief.beside
+    kinds = [kind for kind in ("technical", "slides") if kind in beside]
+    stems += [f"{kind}.{language}" for kind in kinds for language in languages]
+    sheets = [f"tables.{language}.xlsx" for language in languages if "tables" in beside]
     return [*(f"{stem}.pdf" for stem in stems), *documents, *sheets, "tables.csv", "tables.tex"]
 
 

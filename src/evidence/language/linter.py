@@ -43,7 +43,9 @@ _OF_DESIGNS: dict[str, Strength] = {
 }
 _FENCE = re.compile(r"^(```|~~~).*?^\1[^\n]*$", re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
-_ADDRESS = re.compile(r"(?<=\])\([^)\s]*\)|<?https?://[^\s>)]+>?")
+_ADDRESS = re.compile(
+    r"(?<=\])\([^)\s]*\)|<?https?://[^\s>)]+>?|[\w./-]+\.(?:toml|ipynb|csv|json)\b"
+)
 _LINKED = re.compile(r"\[[^\]]*\]\((?:https?://|doi:)[^)\s]*\)")
 _ENDS = re.compile(
     r"(?<=[.!?;:])\s+|(?<=[\u3002\u17d4\u17d5\u0964])\s*|\n\s*\n|\n(?=\s*(?:[-*+>|#]|\d+[.)])\s)|(?<=\n)(?=#)"

@@ -50,6 +50,11 @@ def list_frames(study: Study) -> pd.DataFrame:
     return frames.sort_values("what", kind="stable").set_index("what")
 
 
+def names_event(name: str) -> bool:
+    """Tell whether a variable's name asks for an event, itself or behind a transform."""
+    return re.search(r"(?:^|_)(?:since|dose)_", name) is not None
+
+
 def expose(name: str, data: pd.DataFrame, events: tuple[PolicyEvent, ...]) -> pd.Series | None:
     """Expose rows to an event: ``since_<event>_<step>`` is 1 from the step's date on.
 

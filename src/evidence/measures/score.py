@@ -13,6 +13,7 @@ from evidence.measures.compliance import Outcome, list_items, name_outcome, scor
 from evidence.measures.crosswalk import Answers, Step, map_tables
 from evidence.measures.derive import Tables, derive, list_bases, strip_transforms
 from evidence.measures.dialogue import institutions_of, items_of, list_institutions
+from evidence.measures.events import names_event
 from evidence.measures.joining import (
     ANSWERS,
     CLOCKS,
@@ -161,7 +162,7 @@ def _sort_tables(study: Study, snapshots: tuple[Snapshot, ...]) -> Tables:
         sectors=_list_sectors(study),
         case=dict(snapshots[0].case) if snapshots else {},
         keys=keys,
-        events=load_events(study.root),
+        events=load_events(study.root) if any(names_event(v.name) for v in study.variables) else (),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from evidence.packs.load import (
     hash_packs,
     list_packs,
+    list_registry,
     load_country,
     load_events,
     load_law,
@@ -63,6 +64,7 @@ __all__ = [
     "Words",
     "hash_packs",
     "list_packs",
+    "list_registry",
     "load_country",
     "load_events",
     "load_law",

@@ -206,8 +206,8 @@ def list_packs(
 ) -> dict[str, str]:
     """Hash the packs that a case may read, path → SHA-256.
 
-    Those of its country and sector, all of them where it has none, and all events. Of other sectors only
-    the names of measures count: a case must not use them. A law is that of the country.
+    Those of its country and sector, all of them where it has none. Of other sectors only the
+    names of measures count: a case must not use them. A law is that of the country.
 
     Parameters
     ----------
@@ -222,7 +222,6 @@ def list_packs(
         ("countries", country),
         ("laws", country),
         ("sectors", sector),
-        ("events", "*"),
         *(("questionnaires", questionnaire) for questionnaire in questionnaires),
     ):
         for path in sorted((root / "data" / folder).glob(f"{name}.toml")):
@@ -232,6 +231,12 @@ def list_packs(
         names = {s: [m.id for m in load_sector(root, s).measures] for s in others if s != sector}
         found["measures of other sectors"] = _hash(repr(names).encode())
     return found
+
+
+def list_registry(root: Path) -> dict[str, str]:
+    """Hash the registry of policy events, path → SHA-256."""
+    paths = sorted((root / "data" / "events").glob("*.toml"))
+    return {f"data/events/{path.name}": _hash(path.read_bytes()) for path in paths}
 
 
 def _hash(payload: bytes) -> str:

@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from evidence.packs import list_packs
+from evidence.packs import list_packs, list_registry
 from evidence.sources import load_record
 from evidence.study import LANGUAGES, Case, Study
 
@@ -56,6 +56,9 @@ def _list_package() -> list[tuple[str, Path]]:
         for path in _PACKAGE.rglob("*")
         if path.suffix in {".py", ".po", ".json", ".toml"} and "__pycache__" not in path.parts
     )
+
+
+_OF_EVENTS = re.compile(r"(?<![a-z])(?:since|dose)_|\blist_(?:events|frames)\b")
 
 
 def _is_outside(name: str) -> bool:
@@ -126,6 +129,12 @@ def list_packs_of(study: Study, case: Case) -> Pieces:
     records = [load_record(study.root, source) for source in study.data.sources]
     questionnaires = tuple(r.questionnaire for r in records if r.questionnaire)
     return list_packs(study.root, case.values, questionnaires)
+
+
+def list_events_of(study: Study, notebook: str) -> Pieces:
+    """Hash the registry of policy events for who reads it: by a variable's name, or in its code."""
+    names = " ".join(variable.name for variable in study.variables)
+    return list_registry(study.root) if _OF_EVENTS.search(f"{names} {notebook}") else {}
 
 
 def hash_json(document: Any) -> str:

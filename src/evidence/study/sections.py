@@ -264,11 +264,13 @@ class FrontMatter:
 class Brief:
     """Who reads the brief, in which language.
 
-    Title and question of ``[study]`` are in the first of the languages.
+    Title and question of ``[study]`` are in the first of the languages. ``beside`` lists what
+    each language has once, whoever reads: the technical version with its annex, slides, sheets.
     """
 
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ("en",)
     audiences: tuple[Audience, ...] = ("government",)
+    beside: tuple[Literal["technical", "slides", "tables"], ...] = ("technical", "slides", "tables")
     text: dict[str, Prose] = field(default_factory=dict)
     imprint: FrontMatter = field(default_factory=FrontMatter)
 
