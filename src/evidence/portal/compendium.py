@@ -58,8 +58,8 @@ def _show_study(language: str, card: Card) -> dict[str, Any]:
 
 
 def _tell_facts(language: str, told: Told) -> list[str]:
-    """Tell on how many rows, and cases where there are several, a finding stands; how sure it is."""
-    counts = {"rows": told.nobs} | ({"cases": told.n_cases} if told.n_cases > 1 else {})
+    """Tell on how many rows and cases a finding stands, and how sure it is."""
+    counts = {"rows": told.nobs, "cases": told.n_cases}
     facts = [
         say(language, f"portal.{name}", count=format_number(language, count, decimals=0))
         for name, count in counts.items()

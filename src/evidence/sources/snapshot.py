@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -17,8 +18,6 @@ from evidence.errors import SourceError
 from evidence.sources.files import package_folder
 from evidence.sources.identity import apply_register
 from evidence.sources.record import Record, Table, load_record
-from evidence.sources.simulated.equations import simulate_equations
-from evidence.sources.simulated.factories import simulate_factories
 from evidence.sources.tables import read_table
 from evidence.study import Case, Study
 
@@ -337,7 +336,7 @@ def _simulate(
     record: Record, seed: int, case: dict[str, str]
 ) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, float]]]:
     if record.equations is not None:
-        rows, truth = simulate_equations(record.equations, case, seed)
+        rows, truth = _load("equations").simulate_equations(record.equations, case, seed)
         return {table.name: _lay_out(record, table, rows) for table in record.tables}, truth
     own = record.simulation.cases if record.simulation else ()
     if not case and len(own) == 1:
@@ -349,7 +348,15 @@ def _simulate(
             expected="country and sector, which this simulated source draws by",
             do="Give the study [cases] with country and sector, or the record a single case.",
         )
-    return simulate_factories(record.simulation, case["country"], case["sector"], seed)
+    tables, truth = _load("factories").simulate_factories(
+        record.simulation, case["country"], case["sector"], seed
+    )
+    return tables, truth
+
+
+def _load(name: str) -> Any:
+    """Load what draws: reading files does without it, and it takes its time."""
+    return importlib.import_module(f"evidence.sources.simulated.{name}")
 
 
 def _lay_out(record: Record, table: Table, rows: pd.DataFrame) -> pd.DataFrame:
