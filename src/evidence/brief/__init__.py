@@ -1,13 +1,31 @@
-"""Cleared findings and exhibits become a page that a person reads in two minutes."""
+"""Cleared findings and exhibits become a page that a person reads in two minutes.
+
+What composes and draws is loaded when it is first asked for: before a run, only words are read.
+"""
 
 from __future__ import annotations
 
-from evidence.brief.edition import Published, Reason, publish, withdraw
-from evidence.brief.page import check_text, hash_signed, render_latest, write_brief, write_briefs
-from evidence.brief.plan import list_due, tell_plan
-from evidence.brief.prose import lint_notebooks
-from evidence.brief.replies import tell_replies, word_reply
-from evidence.brief.word import can_write_word
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evidence.brief.checks import check_text
+    from evidence.brief.edition import Published, Reason, publish, withdraw
+    from evidence.brief.page import hash_signed, render_latest, write_brief, write_briefs
+    from evidence.brief.plan import list_due, tell_plan
+    from evidence.brief.prose import lint_notebooks
+    from evidence.brief.replies import tell_replies, word_reply
+    from evidence.brief.word import can_write_word
+
+_MODULE = {
+    "checks": ("check_text",),
+    "edition": ("Published", "Reason", "publish", "withdraw"),
+    "page": ("hash_signed", "render_latest", "write_brief", "write_briefs"),
+    "plan": ("list_due", "tell_plan"),
+    "prose": ("lint_notebooks",),
+    "replies": ("tell_replies", "word_reply"),
+    "word": ("can_write_word",),
+}
 
 __all__ = [
     "Published",
@@ -26,3 +44,10 @@ __all__ = [
     "write_brief",
     "write_briefs",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULE.items():
+        if name in names:
+            return getattr(importlib.import_module(f"evidence.brief.{module}"), name)
+    raise AttributeError(f"module 'evidence.brief' has no attribute '{name}'")

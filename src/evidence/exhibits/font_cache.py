@@ -13,6 +13,9 @@ from pathlib import Path
 
 import platformdirs
 
+_PASSING: dict[str, Path] = {}
+"""Files of this process, where the cache could not be written."""
+
 
 def remember(name: str, make: Callable[[], bytes]) -> Path:
     """Give the kept file of a name; make it where it is absent or damaged.
@@ -30,17 +33,19 @@ def remember(name: str, make: Callable[[], bytes]) -> Path:
         A whole file. Where the cache cannot be written it lies in a folder that goes with
         the process.
     """
-    places = (_cache_folder() / name, _passing_folder() / name)
-    for path in places:
-        if _is_whole(path):
-            return path
-    payload = make()
-    try:
-        _keep(places[0], payload)
-    except OSError:
-        _keep(places[1], payload)
-        return places[1]
-    return places[0]
+    kept = _cache_folder() / name
+    if _is_whole(kept):
+        return kept
+    if name not in _PASSING:
+        payload = make()
+        try:
+            _keep(kept, payload)
+        except OSError:
+            _PASSING[name] = _passing_folder() / name
+            _keep(_PASSING[name], payload)
+        else:
+            return kept
+    return _PASSING[name]
 
 
 def _cache_folder() -> Path:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from evidence.errors import ModelError
 from evidence.models.designs.pooling import tabulate_cells
-from evidence.models.estimators import make_design
+from evidence.models.estimators import redesign
 from evidence.models.fit import take_out
 from evidence.models.kernel.curve import leave_out
-from evidence.models.level import find_clusters, guard_level
-from evidence.panel import Panel, select_sample
+from evidence.panel import Panel
 
 
 def list_cells(panel: Panel, specification: str) -> pd.DataFrame:
@@ -27,19 +25,8 @@ def list_cells(panel: Panel, specification: str) -> pd.DataFrame:
     ModelError
         Where the specification's estimator is another one.
     """
-    spec = panel.study.specification(specification)
-    if spec.estimator != "pooled_cells":
-        raise ModelError(
-            f"{panel.study.path.name}: specification '{spec.id}'",
-            seen=spec.estimator,
-            expected="pooled_cells",
-            do="Ask of a specification that pools cells.",
-        )
-    sample = select_sample(panel, spec)
-    cells = find_clusters(sample, spec, guard_level(panel.study, spec))
-    return tabulate_cells(
-        make_design(sample, spec, list(spec.regressors), cells), spec.exposures[0]
-    )
+    _, design = redesign(panel, specification, ("pooled_cells",))
+    return tabulate_cells(design, panel.study.specification(specification).exposures[0])
 
 
 def list_bearing(panel: Panel, specification: str) -> pd.DataFrame:
@@ -59,23 +46,14 @@ def list_bearing(panel: Panel, specification: str) -> pd.DataFrame:
     ModelError
         Where the estimator is not least squares, or nothing is left of the exposure.
     """
+    sample, design = redesign(panel, specification, ("pooled_ols", "fixed_effects"))
     spec = panel.study.specification(specification)
-    level = guard_level(panel.study, spec)
-    if spec.estimator not in {"pooled_ols", "fixed_effects"}:
-        raise ModelError(
-            f"{panel.study.path.name}: specification '{spec.id}'",
-            seen=spec.estimator,
-            expected="pooled_ols or fixed_effects",
-            do="Ask of a specification that is estimated by least squares.",
-        )
-    sample = select_sample(panel, spec)
     names, term = list(spec.regressors), spec.exposures[0]
     left = take_out(sample, spec, names)
     alone, others = left[term].to_numpy(), left.drop(columns=term).to_numpy()
     rest = alone - others @ np.linalg.lstsq(others, alone, rcond=None)[0]
     entity = sample.data.index.get_level_values("entity")
     borne = pd.Series(np.square(rest)).groupby(entity.to_numpy()).sum()
-    design = make_design(sample, spec, names, find_clusters(sample, spec, level))
     groups = pd.Series(entity, index=sample.data.index)
     without = leave_out(design, groups, term).set_index("left_out")
     table = pd.DataFrame(

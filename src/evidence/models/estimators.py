@@ -27,7 +27,8 @@ from evidence.models.designs.pooling import estimate_pooled_cells
 from evidence.models.designs.shift_share import estimate_shift_share
 from evidence.models.kernel.conventions import SmallSample
 from evidence.models.kernel.least_squares import estimate_least_squares
-from evidence.panel import UPPER, Panel, cross_effects
+from evidence.models.level import find_clusters, guard_level
+from evidence.panel import UPPER, Panel, cross_effects, select_sample
 from evidence.study import Specification
 
 LINEAR = frozenset({"pooled_ols", "fixed_effects"})
@@ -79,6 +80,40 @@ def make_design(
         clusters=clusters,
         where=where,
     )
+
+
+def redesign(
+    panel: Panel, specification: str, estimators: tuple[str, ...]
+) -> tuple[Panel, Design]:
+    """Lay out the rows of one of a study's specifications again, for a closer look.
+
+    Parameters
+    ----------
+    estimators : tuple of str
+        The estimators that the look is about.
+
+    Returns
+    -------
+    tuple
+        The specification's sample, and its design.
+
+    Raises
+    ------
+    ModelError
+        Where the specification's estimator is another one.
+    """
+    spec = panel.study.specification(specification)
+    level = guard_level(panel.study, spec)
+    if spec.estimator not in estimators:
+        raise ModelError(
+            f"{panel.study.path.name}: specification '{spec.id}'",
+            seen=spec.estimator,
+            expected=", ".join(estimators),
+            do="Ask of a specification that has one of these estimators.",
+        )
+    sample = select_sample(panel, spec)
+    clusters = find_clusters(sample, spec, level)
+    return sample, make_design(sample, spec, list(spec.regressors), clusters)
 
 
 def _list_columns(spec: Specification, used: list[str]) -> list[str]:

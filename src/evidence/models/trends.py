@@ -6,12 +6,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from evidence.errors import ModelError
 from evidence.models.designs.adoption import estimate_adoption, find_cohorts
 from evidence.models.designs.sensitivity import bound_violations
-from evidence.models.estimators import make_design
-from evidence.models.level import find_clusters, guard_level
-from evidence.panel import Panel, select_sample
+from evidence.models.estimators import redesign
+from evidence.panel import Panel
 
 
 def bound_trends(panel: Panel, specification: str) -> pd.DataFrame:
@@ -31,17 +29,9 @@ def bound_trends(panel: Panel, specification: str) -> pd.DataFrame:
     ModelError
         Where the specification is no staggered adoption, or has no periods before it.
     """
+    adoption = ("callaway_santanna", "sun_abraham", "imputation")
+    _, design = redesign(panel, specification, adoption)
     spec = panel.study.specification(specification)
-    if spec.estimator not in {"callaway_santanna", "sun_abraham", "imputation"}:
-        raise ModelError(
-            f"{panel.study.path.name}: specification '{spec.id}'",
-            seen=spec.estimator,
-            expected="callaway_santanna, sun_abraham or imputation",
-            do="Ask of a specification of staggered adoption.",
-        )
-    sample = select_sample(panel, spec)
-    clusters = find_clusters(sample, spec, guard_level(panel.study, spec))
-    design = make_design(sample, spec, list(spec.regressors), clusters)
     exposure = spec.exposures[0]
     covariates = replace(design, regressors=design.regressors.drop(columns=exposure))
     path = estimate_adoption(

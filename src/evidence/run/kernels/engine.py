@@ -95,7 +95,6 @@ def execute_notebook(
     from papermill.execute import raise_for_execution_errors
 
     kinds = ("progress_bar", "log_output")
-    kinds = ("progress_bar", "log_output")
     shown: dict[str, Any] = {name: options.pop(name) for name in kinds if name in options}
     options.pop("input_path", None)
     options.pop("autosave_cell_every", None)
