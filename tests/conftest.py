@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from evidence.exhibits import figure_coefficients, table_findings
+from evidence.files import replace_file
 from evidence.findings import state
 from evidence.measures import score_measures
 from evidence.models import Fit, fit_specifications
-from evidence.neck import Neck, join_necks, read_neck, replace_file, write_neck
+from evidence.neck import Neck, join_necks, read_neck, write_neck
 from evidence.panel import build_panel
 from evidence.run import Event, Job, Tell, plan_runs
 from evidence.run.execute import as_json
@@ -78,6 +79,12 @@ def write_case(
     return read_neck(study.root / output)
 
 
+def write_joined(study: Study, output: str) -> Neck:
+    """Write the neck of a study's first case; give it as joined."""
+    write_case(study, 0, output)
+    return join_necks([study.root / output])
+
+
 def execute_in_process(job: Job, tell: Tell) -> None:
     """Do what ``execute`` does, without a kernel: a job that comes to its end."""
     tell(Event(job, "start"))
@@ -125,7 +132,7 @@ def plants(project: Path) -> Study:
 @pytest.fixture(scope="session")
 def plants_neck(plants: Study) -> Neck:
     """Return the neck of ``plants``."""
-    return join_necks([write_case(plants, 0, "reports/internal/plants/cases/all/plants")])
+    return write_joined(plants, "reports/internal/plants/cases/all/plants")
 
 
 @pytest.fixture(scope="session")
@@ -137,11 +144,11 @@ def chains(project: Path) -> Study:
 @pytest.fixture(scope="session")
 def chains_neck(chains: Study) -> Neck:
     """Return the neck of all seven cases of ``value_chains``."""
-    necks = []
-    for number, case in enumerate(chains.cases):
-        output = f"reports/internal/value_chains/cases/{case.id}/value_chains"
-        necks.append(write_case(chains, number, output))
-    return join_necks(necks)
+    home = "reports/internal/value_chains/cases"
+    folders = [f"{home}/{case.id}/value_chains" for case in chains.cases]
+    for number, folder in enumerate(folders):
+        write_case(chains, number, folder)
+    return join_necks([chains.root / folder for folder in folders])
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pandas as pd
 
 from evidence.exhibits import Exhibit
 from evidence.models import COLUMNS
-from evidence.neck import Neck, join_necks
+from evidence.neck import Neck
 from evidence.panel import Panel, build_panel
 from evidence.study import Disclosure, Study
 from samples import declare, make_project, measures_of, specify, write_source, write_study
@@ -72,14 +72,16 @@ def make_panel_of(study: Study, frame: pd.DataFrame) -> Panel:
 
 
 def make_neck(study: Study, frames: Mapping[str, pd.DataFrame], tables: Tables) -> Neck:
-    """Do what the notebooks of several cases do, and join what they write."""
-    necks = []
+    """Do what the notebooks of several cases do, and put their tables below each other."""
+    made: dict[str, list[Exhibit]] = {}
+    units: dict[str, list[str]] = {}
     for case, frame in frames.items():
-        panel = make_panel_of(study, frame)
-        exhibits = tables(panel, case)
-        units = {f"{e.id}/{cell}": list(names) for e in exhibits for cell, names in e.units.items()}
-        necks.append(Neck(list_rows([]), [], exhibits, protect(units)))
-    return join_necks(necks)
+        for exhibit in tables(make_panel_of(study, frame), case):
+            made.setdefault(exhibit.id, []).append(exhibit)
+            units |= {f"{exhibit.id}/{cell}": list(of) for cell, of in exhibit.units.items()}
+    below = {name: pd.concat([e.data for e in of], ignore_index=True) for name, of in made.items()}
+    exhibits = [Exhibit(name, made[name][0].specification, data) for name, data in below.items()]
+    return Neck(list_rows([]), [], tuple(exhibits), protect(units))
 
 
 def protect(units: Mapping[str, list[str]]) -> dict[str, Any]:

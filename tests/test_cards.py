@@ -13,8 +13,9 @@ from evidence.brief.imprint import DRAFT
 from evidence.brief.page import render_notices, render_page
 from evidence.brief.word import can_write_word
 from evidence.disclosure import Cleared, Edition, clear, write_replies
+from evidence.files import replace_files
 from evidence.language import is_reviewed, say
-from evidence.neck import Neck, replace_files
+from evidence.neck import Neck
 from evidence.portal import write_portal
 from evidence.portal.cards import read_entries
 from evidence.study import load_study, replies_path

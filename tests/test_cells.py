@@ -24,7 +24,7 @@ from evidence.exhibits import (
     tabulate,
 )
 from evidence.measures import score_measures
-from evidence.neck import Neck, join_necks, read_neck, save_neck
+from evidence.neck import Neck, read_neck, save_neck
 from evidence.panel import Panel, build_panel
 from evidence.sources import read_sources
 from evidence.study import Study
@@ -249,7 +249,7 @@ def test_a_table_that_breaks_its_schema_is_refused(
 
 
 def test_the_brief_lays_tables_out(plants: Study, written: Neck) -> None:
-    made = compose(clear(join_necks([written]), plants), "en")
+    made = compose(clear(written, plants), "en")
     tables = blocks_of(made, "evidence")[2:]
     captions = [table["caption"] for table in tables]
     assert captions == [

@@ -21,8 +21,8 @@ from evidence.changes.noise import measure_noise
 from evidence.changes.side import Side
 from evidence.cli import main
 from evidence.errors import RunError
+from evidence.files import replace_file
 from evidence.measures import score_measures
-from evidence.neck import replace_file
 from evidence.panel import build_panel
 from evidence.run import MOST_KEPT, list_history, mark_published
 from evidence.sources import read_sources

@@ -145,8 +145,9 @@ def test_a_table_of_what_ran_ends_a_run(quick: Path) -> None:
     lines = text.splitlines()
     assert lines[0] == "plants: plants start (no earlier result)"
     assert lines[1].startswith("plants: plants done after ")
-    assert lines[2].split() == ["notebook", "case", "what", "happened", "seconds", "expected"]
-    assert lines[3].split()[:3] == ["plants", "all", "done"]
+    heads = ["study", "notebook", "case", "what", "happened", "seconds", "expected"]
+    assert lines[2].split() == heads
+    assert lines[3].split()[:4] == ["plants", "plants", "all", "done"]
     assert lines[4:] == ["plants: 1 run, 0 unchanged, 0 failed"]
 
 
@@ -157,7 +158,7 @@ def test_a_person_sees_a_line_for_each_running_notebook(
     monkeypatch.setattr("evidence.cli.progress._TICK", 0.01)
     study = load_study(quick)
     job = plan_runs(study)[0]
-    with follow(study, as_json=False) as tell:
+    with follow([study], as_json=False) as tell:
         tell(Event(job, "start"))
         tell(Event(replace(job, expected=40.0), "cell", cell=3, of=9, section="Models"))
         time.sleep(0.1)
@@ -165,7 +166,7 @@ def test_a_person_sees_a_line_for_each_running_notebook(
     shown = capsys.readouterr()
     assert "plants, cell 3 of 9: Models · 0 of about 40 s" in shown.err
     assert "1/1" in shown.err
-    assert "plants    all   done" in shown.out
+    assert "plants  plants    all   done" in shown.out
 
 
 def test_reasons_of_a_withdrawal_are_those_of_the_brief() -> None:

@@ -45,7 +45,7 @@ from evidence.exhibits.style import Width, style
 from evidence.exhibits.tiles import arrange
 from evidence.language import LANGUAGES, format_number
 from evidence.models import Curve, Design, draw_curve, fit, list_adopters
-from evidence.neck import Neck, join_necks, read_neck, save_neck
+from evidence.neck import Neck, read_neck, save_neck
 from evidence.panel import Panel, select_sample
 from evidence.study import Study
 from tables import list_rows, make_frame, make_neck, make_panel_of, make_study, protect, with_rules
@@ -478,9 +478,7 @@ def test_join_keeps_a_figure_of_every_case(study: Study) -> None:
     def panels(panel: Panel, case: str) -> tuple[Exhibit, ...]:
         return (table_cells(panel, "wage", ["year"], "mean", case=case, drawn_as="panels"),)
 
-    neck = join_necks(
-        [make_neck(study, {c: make_frame(40, country=c)}, panels) for c in ("A", "B")]
-    )
+    neck = make_neck(study, {c: make_frame(40, country=c) for c in ("A", "B")}, panels)
     (figure,) = list_figures(neck.exhibits)
     assert figure.form == "panels"
     assert set(figure.data["case"]) == {"A", "B"}

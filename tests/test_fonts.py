@@ -330,3 +330,22 @@ def test_all_pages_of_a_catalogue_share_one_japanese_font() -> None:
 def test_texts_of_a_model_are_gathered_without_pictures() -> None:
     model = {"a": ["x", ("y", {"b": "z"})], "picture": "data:image/svg+xml;base64,Q", "n": 1}
     assert gather_text(model) == "xyz"
+
+
+def test_a_cache_that_can_be_written_leaves_no_folder_elsewhere(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(font_cache, "_passing_folder", lambda: pytest.fail("a folder elsewhere"))
+    assert font_cache.remember("a/b", lambda: b"font") == cache / "a/b"
+    assert font_cache.remember("a/b", lambda: pytest.fail("made again")) == cache / "a/b"
+
+
+def test_a_cache_that_cannot_be_written_is_kept_for_the_process(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.write_text("a file where a folder should be", "utf-8")
+    monkeypatch.setattr(font_cache, "_PASSING", {})
+    kept = font_cache.remember("a/b", lambda: b"font")
+    assert kept.read_bytes() == b"font"
+    assert not kept.is_relative_to(cache)
+    assert font_cache.remember("a/b", lambda: pytest.fail("made again")) == kept

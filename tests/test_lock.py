@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from conftest import write_case
+from conftest import write_case, write_joined
 from evidence.brief.blocks import blocks_of, list_texts
 from evidence.brief.exporter import BriefExporter
 from evidence.brief.model import compose
@@ -19,7 +19,7 @@ from evidence.brief.plan import tell_plan
 from evidence.cli import main
 from evidence.disclosure import clear, fingerprint
 from evidence.errors import BriefError, LanguageError, StudyError
-from evidence.neck import Neck, join_necks
+from evidence.neck import Neck
 from evidence.run import lock_study, plan_runs
 from evidence.study import (
     Lock,
@@ -365,7 +365,7 @@ def test_a_brief_whose_headline_was_changed_says_so_in_its_title(fresh_project: 
     study = load_study(fresh_project / "notebooks/studies/plants.toml")
     _lock(study)
     changed = _edited(study, 'id = "within"', 'id = "within"\ncontrols = ["log_employ"]')
-    neck = join_necks([write_case(changed, 0, "reports/internal/plants/cases/all/plants")])
+    neck = write_joined(changed, "reports/internal/plants/cases/all/plants")
     page, made = BriefExporter().from_cleared(clear(neck, changed), "en")
     assert made["brief"]["title"].startswith("Not planned beforehand: ")
     line = ("The comparison of the scrap rate with a union, a training grant, a training grant the "

@@ -9,20 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import write_case
+from conftest import write_joined
 from evidence.errors import NeckError
 from evidence.exhibits import table_findings
+from evidence.files import replace_file
 from evidence.findings import state
 from evidence.models import COLUMNS, fit
-from evidence.neck import (
-    SCHEMAS,
-    Neck,
-    join_necks,
-    read_neck,
-    replace_file,
-    save_neck,
-    write_neck,
-)
+from evidence.neck import SCHEMAS, Neck, read_neck, save_neck, write_neck
 from evidence.study import Study
 from evidence.study.sections import Estimator
 from samples import declare, make_panel, specify
@@ -166,7 +159,7 @@ def test_joining_keeps_the_order_of_the_cases(chains: Study, chains_neck: Neck) 
 
 
 def test_a_single_case_has_no_comparison(chains: Study) -> None:
-    neck = join_necks([write_case(chains, 0, "reports/internal/value_chains/alone")])
+    neck = write_joined(chains, "reports/internal/value_chains/alone")
     assert {e["kind"] for e in neck.findings} == {"finding"}
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT, copy_project, finish
-from evidence.neck import replace_file
+from evidence.files import replace_file
 from evidence.run import inputs as inputs_room
 from evidence.run import plan_runs
 from evidence.run.execute import as_json

@@ -29,7 +29,8 @@ from evidence.disclosure import (
 )
 from evidence.disclosure.key import FILE, VARIABLE
 from evidence.errors import BriefError, DisclosureError
-from evidence.neck import Neck, replace_file
+from evidence.files import replace_file
+from evidence.neck import Neck
 from evidence.portal import write_portal
 from evidence.study import Study, load_study
 

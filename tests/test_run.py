@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,18 @@ import nbformat
 import pytest
 
 from conftest import ROOT, copy_project, execute_in_process
-from evidence.errors import RunError
+from evidence.errors import EvidenceError, RunError
 from evidence.run import (
     Event,
+    Job,
+    Run,
+    Tell,
     check_fresh,
     check_notebook,
     check_parameters,
     list_sections,
     plan_runs,
+    run_studies,
     run_study,
 )
 from evidence.run.joining import join_results
@@ -447,3 +452,28 @@ def test_a_full_disk_while_joining_costs_no_job(
     result = run_study(study)
     assert [job.name for job in result.unchanged] == ["plants"]
     check_fresh(study)
+
+
+def test_studies_run_side_by_side_and_one_that_cannot_run_stops_no_other(
+    fresh_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plants = _study(fresh_project)
+    other = load_study(fresh_project / "notebooks/studies/bargaining.toml")
+    together = threading.Barrier(2, timeout=30)
+
+    def meet(job: Job, tell: Tell) -> None:
+        together.wait()
+        execute_in_process(job, tell)
+
+    monkeypatch.setattr("evidence.run.execute.execute", meet)
+    first, second = run_studies([plants, other], workers=2)
+    assert isinstance(first, Run)
+    assert isinstance(second, Run)
+    assert [run.study.slug for run in (first, second)] == ["plants", "bargaining"]
+    check_fresh(plants)
+    check_fresh(other)
+    (fresh_project / "notebooks/plants.ipynb").unlink()
+    stopped, kept = run_studies([plants, other], workers=1)
+    assert isinstance(stopped, EvidenceError)
+    assert isinstance(kept, Run)
+    assert len(kept.unchanged) == 1

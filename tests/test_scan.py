@@ -29,14 +29,14 @@ import pypdfium2
 import pytest
 from matplotlib.figure import Figure
 
-from conftest import write_case
+from conftest import write_joined
 from evidence.brief import write_brief
 from evidence.brief.exporter import BriefExporter
 from evidence.disclosure import Cleared, clear, scan_bytes, scan_folder
 from evidence.disclosure.secrets import Secrets, find_numbers, find_values, fold, read_numbers
 from evidence.errors import DisclosureError
 from evidence.exhibits import draw
-from evidence.neck import Neck, join_necks
+from evidence.neck import Neck
 from evidence.portal import write_portal
 from evidence.study import Study
 from samples import Section, declare, edit, make_project, specify, write_source, write_study
@@ -84,9 +84,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory, factories: pd.DataFrame) ->
 @pytest.fixture(scope="module")
 def cleared(sample: Study) -> Cleared:
     """Return the cleared neck of the marked factories."""
-    return clear(
-        join_necks([write_case(sample, 0, "reports/internal/sample/cases/all/plants")]), sample
-    )
+    return clear(write_joined(sample, "reports/internal/sample/cases/all/plants"), sample)
 
 
 @pytest.fixture(scope="module")

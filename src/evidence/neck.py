@@ -9,11 +9,12 @@ and renamed.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,7 @@ import pandas as pd
 from evidence.errors import NeckError
 from evidence.exhibits import CELL_COLUMNS, PATH_COLUMNS, Exhibit, part_measures, type_cells
 from evidence.exhibits import COLUMNS as EXHIBIT_COLUMNS
-from evidence.files import replace_file as replace_file
-from evidence.files import replace_files as replace_files
-from evidence.files import replace_folder as replace_folder
+from evidence.files import replace_file, replace_files
 from evidence.findings import Finding, as_entry, compare_cases
 from evidence.models import COLUMNS as ESTIMATE_COLUMNS
 from evidence.models import Fit, list_adopters
@@ -159,69 +158,53 @@ def make_private(folder: Path) -> None:
     (folder / "exhibits").mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def read_neck(folder: Path, *, checked: bool = False) -> Neck:
+def read_neck(folder: Path) -> Neck:
     """Read a neck, checked against its schemas.
-
-    Parameters
-    ----------
-    checked : bool
-        Whether its files are known, by their hashes, to be what was checked when written.
 
     Raises
     ------
     NeckError
         Where a file is missing or breaks its schema.
     """
-    names = ["estimates.csv", "findings.json", "protected.json"]
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing:
-        raise NeckError(
-            f"{folder.name}",
-            seen=f"no {', '.join(missing)}",
-            expected="the files of a finished run",
-            do="Run the study first: evidence run <study file>.",
-        )
-    exhibits = sorted((folder / "exhibits").glob("*.json"))
-    files = [folder / name for name in names]
-    files += [path.with_suffix(suffix) for path in exhibits for suffix in (".json", ".csv")]
-    try:
-        texts = {
-            path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in files
-        }
-        if not checked:
-            _check_neck(texts, folder.name)
+    texts = _read_texts(folder)
+    _check_neck(texts, folder.name)
+    with _told_as_neck(folder):
         return Neck(
-            estimates=_parse_csv(folder / "estimates.csv"),
+            estimates=_parse_csv(texts["estimates.csv"]),
             findings=json.loads(texts["findings.json"])["findings"],
-            exhibits=tuple(_read_exhibit(path) for path in exhibits),
+            exhibits=tuple(_parse_exhibit(name, [texts]) for name in _list_exhibits(texts)),
             protected=json.loads(texts["protected.json"]),
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise NeckError(
-            folder.name,
-            seen=f"a file that cannot be read ({error})",
-            expected="the files as the run wrote them",
-            do="Run the study again.",
-        ) from error
 
 
-def join_necks(necks: Iterable[Neck]) -> Neck:
-    """Join the necks of a study's cases and notebooks, in the study's order.
+def join_necks(folders: Sequence[Path]) -> Neck:
+    """Read the necks of a study's cases and notebooks as one.
 
-    Claims that stand in several cases get a comparison entry; exhibits of one id are
-    put below each other.
+    Claims that stand in several cases get a comparison entry; exhibits of one id are put below
+    each other.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        In the study's order. Their files are known, by their hashes, to be what was checked
+        when they were written: no schema is looked at.
+
+    Raises
+    ------
+    NeckError
+        Where a file is missing or cannot be read.
     """
-    parts = list(necks)
-    findings = [entry for neck in parts for entry in neck.findings]
-    order = {claim: n for n, claim in enumerate(dict.fromkeys(e["claim"] for e in findings))}
-    findings.sort(key=lambda entry: order[entry["claim"]])
-    estimates = pd.concat([neck.estimates for neck in parts], ignore_index=True)
-    return Neck(
-        estimates=estimates,
-        findings=[*compare_cases(findings), *findings],
-        exhibits=_join_exhibits(parts),
-        protected=_join_protected(parts),
-    )
+    parts = [_read_texts(folder) for folder in folders]
+    names = dict.fromkeys(name for texts in parts for name in _list_exhibits(texts))
+    with _told_as_neck(folders[0]):
+        findings = [e for texts in parts for e in json.loads(texts["findings.json"])["findings"]]
+        groups = [(name, [texts for texts in parts if name in texts]) for name in names]
+        return Neck(
+            estimates=_parse_below([texts["estimates.csv"] for texts in parts]),
+            findings=_compare(findings),
+            exhibits=tuple(_shorten(_parse_exhibit(name, group)) for name, group in groups),
+            protected=_join_protected([json.loads(texts["protected.json"]) for texts in parts]),
+        )
 
 
 def check_schema(document: Any, schema: str, where: str) -> None:
@@ -298,7 +281,7 @@ def _parse_json(text: str, where: str) -> Any:
 def _records(
     text: str, columns: tuple[str, ...], where: str, by: tuple[str, ...] = ()
 ) -> list[dict[str, Any]]:
-    frame = _parse_csv(io.StringIO(text), by)
+    frame = _parse_csv(text, by)
     if tuple(frame.columns) != columns:
         raise NeckError(
             where,
@@ -310,12 +293,47 @@ def _records(
     return [{str(k): v for k, v in row.items()} for row in plain.to_dict("records")]
 
 
-def _parse_csv(source: Any, by: tuple[str, ...] = ()) -> pd.DataFrame:
+def _read_texts(folder: Path) -> dict[str, str]:
+    """Read the files of a neck: path in its folder → text, exhibits in the order of their names."""
+    names = ["estimates.csv", "findings.json", "protected.json"]
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise NeckError(
+            folder.name,
+            seen=f"no {', '.join(missing)}",
+            expected="the files of a finished run",
+            do="Run the study first: evidence run <study file>.",
+        )
+    for path in sorted((folder / "exhibits").glob("*.json")):
+        names += [f"exhibits/{path.name}", f"exhibits/{path.stem}.csv"]
+    with _told_as_neck(folder):
+        return {name: (folder / name).read_text(encoding="utf-8") for name in names}
+
+
+@contextlib.contextmanager
+def _told_as_neck(folder: Path) -> Iterator[None]:
+    """Say in plain words that a file of a neck cannot be read."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        raise NeckError(
+            folder.name,
+            seen=f"a file that cannot be read ({error})",
+            expected="the files as the run wrote them",
+            do="Run the study again.",
+        ) from error
+
+
+def _list_exhibits(texts: dict[str, str]) -> list[str]:
+    return [name for name in texts if name.startswith("exhibits/") and name.endswith(".json")]
+
+
+def _parse_csv(text: str, by: tuple[str, ...] = ()) -> pd.DataFrame:
     texts = {*_TEXTS, "finding", "claim", "design", "direction", "exposure", "status", *by}
     held = {*ESTIMATE_COLUMNS, *EXHIBIT_COLUMNS, *PATH_COLUMNS, *CELL_COLUMNS}
     numbers = held - {*_TEXTS, "status", *by}
     frame = pd.read_csv(
-        source,
+        io.StringIO(text),
         dtype=dict.fromkeys(texts, str),
         keep_default_na=False,
         na_values={name: [""] for name in sorted(numbers)},
@@ -325,39 +343,53 @@ def _parse_csv(source: Any, by: tuple[str, ...] = ()) -> pd.DataFrame:
     return frame.astype({name: kind for name, kind in types.items() if name in frame})
 
 
-def _read_exhibit(path: Path) -> Exhibit:
-    document = json.loads(path.read_text(encoding="utf-8"))
+def _parse_below(texts: list[str], by: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Parse tables as one, below each other."""
+    heads = [text.partition("\n")[0] for text in texts]
+    if len(set(heads)) > 1:
+        return pd.concat([_parse_csv(text, by) for text in texts], ignore_index=True)
+    rows = [text.partition("\n")[2] for text in texts]
+    return _parse_csv(f"{heads[0]}\n{''.join(rows)}", by)
+
+
+def _parse_exhibit(name: str, parts: list[dict[str, str]]) -> Exhibit:
+    """Parse an exhibit from the texts of the necks that hold it; its specification is the first's."""
+    document = json.loads(parts[0][name])
     specification = {k: v for k, v in document.items() if k not in {"schema_version", "id"}}
     by = tuple(specification.get("by", ()))
-    data = _parse_csv(path.with_suffix(".csv"), by)
+    data = _parse_below([texts[name.removesuffix(".json") + ".csv"] for texts in parts], by)
     cells = specification["kind"] == "cells"
     return Exhibit(document["id"], specification, type_cells(data) if cells else data)
 
 
-def _join_exhibits(necks: list[Neck]) -> tuple[Exhibit, ...]:
-    joined = []
-    everything = [exhibit for neck in necks for exhibit in neck.exhibits]
-    for name in dict.fromkeys(exhibit.id for exhibit in everything):
-        group = [exhibit for exhibit in everything if exhibit.id == name]
-        data = pd.concat([exhibit.data for exhibit in group], ignore_index=True)
-        if group[0].specification["kind"] == "coefficients" and data["case"].nunique() > 1:
-            data = data[data["claim"] == data["claim"].iloc[0]].reset_index(drop=True)
-        joined.append(Exhibit(name, group[0].specification, data))
-    return tuple(joined)
+def _compare(findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put findings in the order of claims, behind the comparisons of what cases say."""
+    order = {claim: n for n, claim in enumerate(dict.fromkeys(e["claim"] for e in findings))}
+    ordered = sorted(findings, key=lambda entry: order[entry["claim"]])
+    return [*compare_cases(ordered), *ordered]
 
 
-def _join_protected(necks: list[Neck]) -> dict[str, Any]:
+def _shorten(exhibit: Exhibit) -> Exhibit:
+    """Keep one claim of a figure of coefficients that compares cases."""
+    data = exhibit.data
+    if exhibit.specification["kind"] != "coefficients" or data["case"].nunique() <= 1:
+        return exhibit
+    first = data[data["claim"] == data["claim"].iloc[0]].reset_index(drop=True)
+    return Exhibit(exhibit.id, exhibit.specification, first)
+
+
+def _join_protected(parts: list[dict[str, Any]]) -> dict[str, Any]:
     order = ("restricted", "simulated", "public")
-    strictest = min((n.protected for n in necks), key=lambda p: order.index(p["confidentiality"]))
+    strictest = min(parts, key=lambda part: order.index(part["confidentiality"]))
     citations: dict[str, str] = {}
-    for neck in necks:
-        citations |= neck.protected["citations"]
+    for part in parts:
+        citations |= part["citations"]
     lists = {
-        key: sorted({item for neck in necks for item in neck.protected[key]})
+        key: sorted({item for part in parts for item in part[key]})
         for key in ("identifiers", "items_left_out")
     }
     joined = {
-        key: {name: of for neck in necks for name, of in neck.protected[key].items()}
+        key: {name: of for part in parts for name, of in part[key].items()}
         for key in ("units", "rows")
     }
     return {**strictest, **lists, "citations": citations, **joined}

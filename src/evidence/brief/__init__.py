@@ -5,8 +5,9 @@ What composes and draws is loaded when it is first asked for: before a run, only
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from evidence.later import load_later
 
 if TYPE_CHECKING:
     from evidence.brief.checks import check_text
@@ -45,9 +46,4 @@ __all__ = [
     "write_briefs",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    for module, names in _MODULE.items():
-        if name in names:
-            return getattr(importlib.import_module(f"evidence.brief.{module}"), name)
-    raise AttributeError(f"module 'evidence.brief' has no attribute '{name}'")
+__getattr__ = load_later(__name__, _MODULE)

@@ -48,7 +48,7 @@ from evidence.disclosure import (
     tell_state,
 )
 from evidence.errors import BriefError, DisclosureError
-from evidence.neck import replace_file
+from evidence.files import replace_file
 from evidence.study import Study
 
 EDITIONS = "editions"

@@ -35,7 +35,7 @@ from evidence.disclosure import (
     scan_folder,
 )
 from evidence.errors import BriefError
-from evidence.neck import replace_files
+from evidence.files import replace_files
 from evidence.study import Study
 
 __all__ = [

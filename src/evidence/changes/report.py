@@ -15,7 +15,8 @@ from evidence.brief.fonts import embed_fonts, gather_text
 from evidence.changes.kept import Kept, require_study
 from evidence.changes.noun import Change, Move
 from evidence.changes.page import compose_change, tell_change
-from evidence.neck import check_schema, replace_file
+from evidence.files import replace_file
+from evidence.neck import check_schema
 
 _TEMPLATES = Path(__file__).parents[1] / "templates" / "changes"
 _OF_ENTRY = ("estimate", "conf_low", "conf_high", "conf_level", "direction", "design", "outcome",

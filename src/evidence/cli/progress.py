@@ -6,12 +6,13 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from evidence.errors import EvidenceError
 from evidence.run import Event, Job, Run, Tell
 from evidence.study import Study
 
@@ -19,20 +20,23 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 _TICK = 1.0
+_Key = tuple[str, str]
+"""A job: its study and its name there."""
+
 _Show = Callable[[Event, float], None]
 """What shows an event, given the seconds since its job began."""
 
 
 @contextmanager
-def follow(study: Study, *, as_json: bool) -> Iterator[Tell]:
-    """Show events of a study's run as they come, then a table of what ran."""
-    began: dict[str, float] = {}
+def follow(studies: Sequence[Study], *, as_json: bool) -> Iterator[Tell]:
+    """Show events of a run of studies as they come, then a table of what ran."""
+    began: dict[_Key, float] = {}
     took: list[tuple[Event, float]] = []
 
     def tell_to(show: _Show) -> Tell:
         def tell(event: Event) -> None:
             now = time.monotonic()
-            seconds = now - began.setdefault(event.job.name, now)
+            seconds = now - began.setdefault(_key(event), now)
             if event.kind in {"done", "failed"}:
                 took.append((event, seconds))
             show(event, seconds)
@@ -43,12 +47,16 @@ def follow(study: Study, *, as_json: bool) -> Iterator[Tell]:
         yield tell_to(_print_json)
         return
     if sys.stderr.isatty():
-        with _live(study, began) as show:
+        with _live(studies, began) as show:
             yield tell_to(show)
     else:
         yield tell_to(_print_line)
     if took:
         _print_table(took)
+
+
+def _key(event: Event) -> _Key:
+    return event.job.study.slug, event.job.name
 
 
 def _print_line(event: Event, seconds: float) -> None:
@@ -82,16 +90,18 @@ def _echo(document: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _live(study: Study, began: dict[str, float]) -> Iterator[_Show]:
-    """Keep a line for each running notebook, renewed each second, below one for the study."""
+def _live(studies: Sequence[Study], began: dict[_Key, float]) -> Iterator[_Show]:
+    """Keep a line for each running notebook, renewed each second, below one for all."""
     from tqdm import tqdm
 
-    running: dict[str, tuple[Event, tqdm[Any]]] = {}
+    running: dict[_Key, tuple[Event, tqdm[Any]]] = {}
     lock, ended = threading.RLock(), threading.Event()
-    total = tqdm(total=len(study.cases) * len(study.notebooks), desc=study.slug, unit="run")
+    count = sum(len(study.cases) * len(study.notebooks) for study in studies)
+    what = studies[0].slug if len(studies) == 1 else f"{len(studies)} studies"
+    total = tqdm(total=count, desc=what, unit="run")
 
     def show(event: Event, seconds: float) -> None:
-        name = event.job.name
+        name = _key(event)
         with lock:
             if event.kind in {"start", "cell"}:
                 line = running[name][1] if name in running else _open_line(running)
@@ -120,7 +130,7 @@ def _live(study: Study, began: dict[str, float]) -> Iterator[_Show]:
         total.close()
 
 
-def _open_line(running: dict[str, tuple[Event, tqdm[Any]]]) -> tqdm[Any]:
+def _open_line(running: dict[_Key, tuple[Event, tqdm[Any]]]) -> tqdm[Any]:
     """Open a line at the first place that no running notebook has."""
     from tqdm import tqdm
 
@@ -139,22 +149,33 @@ def _describe(event: Event, seconds: float) -> str:
 
 
 def _print_table(took: list[tuple[Event, float]]) -> None:
-    rows = [("notebook", "case", "what happened", "seconds", "expected")]
+    rows = [("study", "notebook", "case", "what happened", "seconds", "expected")]
     for event, seconds in took:
         job = event.job
         about = "" if job.expected is None else f"{job.expected:.1f}"
-        rows.append((job.notebook, job.case.id, event.kind, f"{seconds:.1f}", about))
+        rows.append(
+            (job.study.slug, job.notebook, job.case.id, event.kind, f"{seconds:.1f}", about)
+        )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         padded = [
-            cell.ljust(width) if place < 3 else cell.rjust(width)
+            cell.ljust(width) if place < 4 else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         click.echo("  ".join(padded).rstrip())
 
 
-def summarise(result: Run, *, as_json: bool) -> None:
-    """Tell how many notebooks ran, and what stopped those that failed."""
+def summarise(result: Run | EvidenceError, *, as_json: bool) -> bool:
+    """Tell how many notebooks of a study ran, and what stopped those that failed, or it.
+
+    Returns
+    -------
+    bool
+        Whether all is well.
+    """
+    if isinstance(result, EvidenceError):
+        click.echo(f"error: {result}", err=True)
+        return False
     study = result.study
     counts = {
         "run": len(result.done),
@@ -165,13 +186,14 @@ def summarise(result: Run, *, as_json: bool) -> None:
         for failure in result.failures:
             _echo({"event": "error", **_name(failure.job), "error": str(failure.error)})
         _echo({"event": "end", "study": study.slug, **counts})
-        return
+        return not result.failures
     click.echo(f"{study.slug}: {', '.join(f'{count} {what}' for what, count in counts.items())}")
     for failure in result.failures:
         click.echo(f"error: {failure.error}", err=True)
         if failure.notebook is not None:
             place = failure.notebook.relative_to(study.root)
             click.echo(f"  the notebook as far as it came: {place}", err=True)
+    return not result.failures
 
 
 def tell_dry(study: Study, jobs: tuple[Job, ...], *, as_json: bool) -> None:

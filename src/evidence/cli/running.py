@@ -11,7 +11,7 @@ import click
 
 from evidence.cli.common import SEED, STUDIES, check_words, keep_fetched, load, told_plainly
 from evidence.cli.progress import follow, summarise, tell_dry
-from evidence.run import Job, plan_runs, run_study
+from evidence.run import Job, plan_runs, run_studies
 from evidence.study import load_study, read_lock
 
 if TYPE_CHECKING:
@@ -103,15 +103,12 @@ def run(
             for study, plan in zip(loaded, plans, strict=True):
                 tell_dry(study, plan, as_json=as_json)
             return
-        failed = False
-        for study in loaded:
-            with follow(study, as_json=as_json) as tell:
-                result = run_study(
-                    study, seed=seed, workers=jobs, tell=tell, scheduler=scheduler, share=share
-                )
-            summarise(result, as_json=as_json)
-            failed = failed or bool(result.failures)
-        if failed:
+        with follow(loaded, as_json=as_json) as tell:
+            outcomes = run_studies(
+                loaded, seed=seed, workers=jobs, tell=tell, scheduler=scheduler, share=share
+            )
+        good = [summarise(outcome, as_json=as_json) for outcome in outcomes]
+        if not all(good):
             sys.exit(1)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evidence.disclosure.gate import Cleared
 from evidence.disclosure.scan import scan_bytes, scan_words
-from evidence.neck import replace_file
+from evidence.files import replace_file
 from evidence.study import PartyReply, Study, read_replies, replies_path
 
 REPLIES = "replies.json"

@@ -13,7 +13,7 @@ from typing import Any
 
 from evidence.disclosure.gate import Assessment, Cleared
 from evidence.disclosure.rules import Check, Verdict, is_named
-from evidence.neck import replace_file
+from evidence.files import replace_file
 
 FORMAT = "1.0.2"
 """Version of ACRO whose format this is."""

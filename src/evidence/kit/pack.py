@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evidence.disclosure import Cleared, scan_bytes
+from evidence.files import replace_file
 from evidence.kit.collect import collect
 from evidence.kit.crate import METADATA, describe_crate, open_crate
 from evidence.kit.exhibits import as_csv, map_exhibits
 from evidence.kit.readme import write_readme
-from evidence.neck import replace_file
 from evidence.run import read_manifest
 
 _FIRST_DAY = (1980, 1, 1, 0, 0, 0)

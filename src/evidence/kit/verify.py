@@ -10,7 +10,7 @@ from pathlib import Path
 from evidence.brief import can_write_word, render_latest
 from evidence.disclosure import REPLIES, clear, hash_file, read_register, write_replies
 from evidence.errors import BriefError, RunError
-from evidence.neck import replace_file
+from evidence.files import replace_file
 from evidence.run import (
     Comparison,
     compare_bytes,

@@ -82,9 +82,7 @@ def make_design(
     )
 
 
-def redesign(
-    panel: Panel, specification: str, estimators: tuple[str, ...]
-) -> tuple[Panel, Design]:
+def redesign(panel: Panel, specification: str, estimators: tuple[str, ...]) -> tuple[Panel, Design]:
     """Lay out the rows of one of a study's specifications again, for a closer look.
 
     Parameters

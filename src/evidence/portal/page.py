@@ -15,8 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from evidence.brief import word_reply
 from evidence.brief.fonts import embed_fonts
 from evidence.exhibits import missing_characters
+from evidence.files import replace_file
 from evidence.language import format_number, format_plain, is_reviewed, join, say
-from evidence.neck import replace_file
 from evidence.portal.cards import FORMATS, Card, Entry, choose, read_entries
 from evidence.portal.changes import tell_changes
 from evidence.portal.compendium import lay_out_compendium

@@ -6,8 +6,9 @@ all that is needed.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from evidence.later import load_later
 
 if TYPE_CHECKING:
     from evidence.run.event import Event, Tell
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
         load_notebook,
     )
     from evidence.run.plan import Job, plan_runs
-    from evidence.run.runner import Run, run_study
+    from evidence.run.runner import Run, run_studies, run_study
     from evidence.run.verify import (
         RECORDS,
         Comparison,
@@ -51,7 +52,7 @@ _MODULE = {
     "notebook": ("check_notebook", "check_parameters", "find_cells", "list_sections",
                  "load_notebook"),
     "plan": ("Job", "plan_runs"),
-    "runner": ("Run", "run_study"),
+    "runner": ("Run", "run_studies", "run_study"),
     "verify": ("RECORDS", "Comparison", "compare_bytes", "find_records", "is_good",
                "is_same_place", "replay"),
 }  # fmt: skip
@@ -87,12 +88,8 @@ __all__ = [
     "plan_runs",
     "read_manifest",
     "replay",
+    "run_studies",
     "run_study",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    for module, names in _MODULE.items():
-        if name in names:
-            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+__getattr__ = load_later(__name__, _MODULE)

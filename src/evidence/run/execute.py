@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 
 from evidence.errors import EvidenceError, RunError
-from evidence.neck import Neck, read_neck, replace_file, replace_folder
+from evidence.files import replace_file, replace_folder
 from evidence.run.disk import explain_disk
 from evidence.run.event import Event, Tell
 from evidence.run.inputs import sha256
@@ -33,6 +33,9 @@ from evidence.run.notebook import (
 )
 from evidence.run.plan import Job
 from evidence.run.processor import describe_processor
+
+if TYPE_CHECKING:
+    from evidence.neck import Neck
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,8 @@ def _escape(path: Path) -> str:
 
 
 def _finish(job: Job, notebook: Any, record: Path, token: str, seconds: float) -> None:
+    from evidence.neck import read_neck
+
     told = notebook.metadata.papermill.warnings
     cells = check_complete(notebook, token, record.name)
     identity = {"study": job.study.slug, "case": job.case.id, "notebook": job.notebook}

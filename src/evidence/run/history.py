@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from evidence.files import replace_file, replace_folder
 from evidence.run.inputs import sha256
 from evidence.study import Study
 
@@ -72,8 +73,6 @@ def keep_run(study: Study) -> Path:
     home = study.internal / "history"
     if _is_kept(study.internal, home / name):
         return home / name
-    from evidence.neck import replace_file, replace_folder
-
     home.mkdir(mode=0o700, exist_ok=True)
     for left in home.glob(f"{_WORK}*"):
         shutil.rmtree(left)
@@ -97,8 +96,6 @@ def keep_run(study: Study) -> Path:
 
 def mark_published(study: Study) -> None:
     """Mark the kept copy of the current run as published: it is never dropped."""
-    from evidence.neck import replace_file
-
     target = study.internal / "history" / name_run(read_manifest(study.internal))
     if target.is_dir():
         replace_file(target / _MARK, b"")

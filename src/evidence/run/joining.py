@@ -9,15 +9,8 @@ import shutil
 from datetime import UTC, datetime
 from typing import Any
 
-from evidence.neck import (
-    STALE,
-    check_schema,
-    join_necks,
-    lay_out_neck,
-    make_private,
-    read_neck,
-    replace_files,
-)
+from evidence.files import replace_files
+from evidence.neck import STALE, check_schema, join_necks, lay_out_neck, make_private
 from evidence.run.execute import as_json
 from evidence.run.inputs import sha256
 from evidence.run.plan import Job, hash_data
@@ -39,7 +32,7 @@ def join_results(study: Study, jobs: tuple[Job, ...], seed: int) -> None:
     NeckError
         Where a result is absent or breaks its schema; nothing is joined then.
     """
-    neck = join_necks(read_neck(job.folder, checked=True) for job in jobs)
+    neck = join_necks([job.folder for job in jobs])
     files = lay_out_neck(neck, study.slug)
     shutil.rmtree(study.internal / "running", ignore_errors=True)
     shutil.rmtree(study.internal / "failed", ignore_errors=True)

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from evidence.errors import SourceError, StudyError
+from evidence.files import replace_file
 from evidence.language import check_prose, list_flaws, refuse
-from evidence.neck import replace_file
 from evidence.packs import hash_packs
 from evidence.sources import fingerprint
 from evidence.study import Study, amend_lock, lock_path, make_lock, read_lock, write_lock

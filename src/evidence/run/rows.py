@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from evidence.files import replace_file
 from evidence.run.inputs import Pieces, hash_json
 from evidence.sources import describe_case, fingerprint, load_record
 from evidence.study import Study
@@ -81,8 +82,6 @@ def _read(study: Study) -> dict[str, Any]:
 
 
 def _write(study: Study, sources: dict[str, Any]) -> None:
-    from evidence.neck import replace_file
-
     document = {"sha256": hash_json(sources), "sources": sources}
     text = json.dumps(document, indent=1, sort_keys=True)
     replace_file(study.internal / _FILE, text.encode(), mode=0o600)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-from collections.abc import Iterator
+import importlib
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evidence.errors import RunError
+from evidence.errors import EvidenceError, RunError
 from evidence.files import sweep
 from evidence.run.disk import explain_disk
 from evidence.run.event import Event, Tell
@@ -41,65 +42,104 @@ def run_study(
     scheduler: str = "",
     share: str = "",
 ) -> Run:
-    """Run what is stale of a study, then join and keep the neck.
+    """Run what is stale of a study, then join and keep the neck; see ``run_studies``.
+
+    Raises
+    ------
+    RunError, SourceError, NeckError
+        Where the plan or the joined result is not what it must be.
+    """
+    (outcome,) = run_studies(
+        [study], seed=seed, workers=workers, tell=tell, scheduler=scheduler, share=share
+    )
+    if isinstance(outcome, EvidenceError):
+        raise outcome
+    return outcome
+
+
+def run_studies(
+    studies: Sequence[Study],
+    *,
+    seed: int = 1,
+    workers: int = 1,
+    tell: Tell = lambda event: None,
+    scheduler: str = "",
+    share: str = "",
+) -> tuple[Run | EvidenceError, ...]:
+    """Run what is stale of studies side by side, then join and keep the neck of each.
 
     Parameters
     ----------
     workers : int
-        Notebooks that run at the same time.
+        Notebooks that run at the same time, of whichever study.
     tell : callable
         Called with each ``Event``.
     scheduler, share : str
         Address of a Dask scheduler whose workers execute the notebooks instead, and the
         folder or URL that they see as well; see ``execute_on_cluster``.
 
-    Raises
-    ------
-    RunError, SourceError, NeckError
-        Where the plan or the joined result is not what it must be. A notebook that
-        fails is no exception: it is a ``Failure`` of the returned run, the others go
-        on, and the study's earlier results stay as they were.
+    Returns
+    -------
+    tuple
+        For each study what was done, or the error that stopped it: its plan or its joined
+        result is not what it must be. A notebook that fails is no such error: it is a
+        ``Failure`` of the run, the others go on, and the study's earlier results stay.
     """
-    with _on_disk(study), _lock(study):
-        sweep(study.internal, apart="draft")
-        jobs = plan_runs(study, seed=seed, keep=True)
-        stale = [job for job in jobs if job.why]
-        unchanged = tuple(job for job in jobs if not job.why)
-        for job in unchanged:
-            tell(Event(job, "unchanged"))
-        if not stale:
-            failures: tuple[Failure, ...] = ()
-        elif scheduler:
-            failures = _send_all(stale, scheduler, share, tell)
-        else:
-            failures = _execute_all(stale, workers, tell)
-        if stale and not failures:
-            _check_still(study, seed)
-        if not failures and not is_kept(study, jobs):
-            _join(study, jobs, seed)
-        if not failures:
-            keep_run(study)
+    abreast = 1 if scheduler else max(1, workers)
+    with ThreadPoolExecutor(abreast) as leaders, ThreadPoolExecutor(abreast) as kernels:
+
+        def execute_all(stale: list[Job]) -> tuple[Failure, ...]:
+            if scheduler:
+                return _send_all(stale, scheduler, share, tell)
+            return _execute_all(stale, kernels, tell)
+
+        futures = [leaders.submit(_run, study, seed, tell, execute_all) for study in studies]
+        try:
+            return tuple(future.result() for future in futures)
+        except BaseException:
+            for pool in (leaders, kernels):
+                pool.shutdown(wait=False, cancel_futures=True)
+            _end_kernels()
+            raise
+
+
+def _run(
+    study: Study, seed: int, tell: Tell, execute_all: Callable[[list[Job]], tuple[Failure, ...]]
+) -> Run | EvidenceError:
+    try:
+        with _on_disk(study), _lock(study):
+            sweep(study.internal, apart="draft")
+            jobs = plan_runs(study, seed=seed, keep=True)
+            stale = [job for job in jobs if job.why]
+            unchanged = tuple(job for job in jobs if not job.why)
+            for job in unchanged:
+                tell(Event(job, "unchanged"))
+            failures = execute_all(stale) if stale else ()
+            if stale and not failures:
+                _check_still(study, seed)
+            if not failures and not is_kept(study, jobs):
+                _join(study, jobs, seed)
+            if not failures:
+                keep_run(study)
+    except EvidenceError as error:
+        return error
     failed = [failure.job for failure in failures]
     done = tuple(job for job in stale if job not in failed)
     return Run(study, done, unchanged, failures)
 
 
-def _execute_all(stale: list[Job], workers: int, tell: Tell) -> tuple[Failure, ...]:
+def _execute_all(stale: list[Job], kernels: ThreadPoolExecutor, tell: Tell) -> tuple[Failure, ...]:
     from evidence.run.execute import execute
 
+    futures = {kernels.submit(execute, job, tell): job for job in stale}
+    # Takes about as long as a short notebook, and is needed when that has ended.
+    importlib.import_module("evidence.run.joining")
     failures = []
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        futures = {pool.submit(execute, job, tell): job for job in stale}
-        try:
-            for future in as_completed(futures):
-                failure = future.result()
-                if failure is not None:
-                    failures.append(failure)
-                tell(Event(futures[future], "failed" if failure else "done"))
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            _end_kernels()
-            raise
+    for future in as_completed(futures):
+        failure = future.result()
+        if failure is not None:
+            failures.append(failure)
+        tell(Event(futures[future], "failed" if failure else "done"))
     return tuple(failures)
 
 

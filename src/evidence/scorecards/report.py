@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from evidence.brief.fonts import embed_fonts, gather_text
 from evidence.disclosure import Cleared, scan_bytes
 from evidence.errors import BriefError, PanelError
-from evidence.neck import replace_files
+from evidence.files import replace_files
 from evidence.panel import cluster_column
 from evidence.run import read_manifest
 from evidence.scorecards.group import benchmark, tell_uptake

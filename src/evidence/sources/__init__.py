@@ -8,8 +8,9 @@ What reads rows is loaded when it is first asked for: to plan a run, hashes of f
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from evidence.later import load_later
 
 if TYPE_CHECKING:
     from evidence.sources.archive import archive_file, list_versions, read_version
@@ -73,9 +74,4 @@ __all__ = [
     "simulate_factories",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    for module, names in _MODULE.items():
-        if name in names:
-            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+__getattr__ = load_later(__name__, _MODULE)

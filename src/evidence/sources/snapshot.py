@@ -7,7 +7,7 @@ import importlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -125,7 +125,10 @@ def read_snapshot(
     SourceError
         Where the record or a file is missing, changed or holds what it should not.
     """
-    return _select(_read_whole(root, source, seed, case, uncertain), case)
+    whole = _read_whole(root, source, seed, case, uncertain)
+    if "country" in case:
+        _check_countries(whole)
+    return _select(whole, case)
 
 
 def _read_whole(
@@ -160,8 +163,6 @@ def _select(whole: Snapshot, case: dict[str, str]) -> Snapshot:
     tables, steps = {}, [whole.steps]
     for table in whole.record.tables:
         frame = whole.tables[table.name]
-        if "country" in case:
-            _check_countries(frame, whole.record, table)
         for key, value in case.items():
             if key in frame:
                 frame = frame[frame[key] == value].reset_index(drop=True)
@@ -218,7 +219,7 @@ def _hash_rows(tables: dict[str, pd.DataFrame]) -> str:
 def hash_cases(
     root: Path,
     source: str,
-    cases: Iterable[Case],
+    cases: Sequence[Case],
     *,
     seed: int,
     uncertain: Literal["in", "out"] = "out",
@@ -236,6 +237,8 @@ def hash_cases(
         As ``read_snapshot``.
     """
     whole = _read_whole(root, source, seed, {}, uncertain)
+    if any("country" in case.values for case in cases):
+        _check_countries(whole)
     told = {}
     for case in cases:
         own = keep_own(_select(whole, case.values))
@@ -243,21 +246,23 @@ def hash_cases(
     return told
 
 
-def _check_countries(frame: pd.DataFrame, record: Record, table: Table) -> None:
+def _check_countries(whole: Snapshot) -> None:
     """Refuse a key that stands in two countries before their rows are told apart."""
-    entity = next((name for name in table.key if name not in {"country", "year"}), "country")
-    if "country" in table.key or not {entity, "country"} <= set(frame.columns):
-        return
-    pairs = frame[[entity, "country"]].dropna().drop_duplicates()
-    twice = pairs[entity][pairs[entity].duplicated()]
-    if not twice.empty:
-        first = sorted(pairs["country"][pairs[entity] == twice.iloc[0]].astype(str))
-        raise SourceError(
-            f"source '{record.id}', table '{table.name}', column {entity}",
-            seen=f"{twice.nunique()} of them in two countries, such as {' and '.join(first)}",
-            expected=f"each {entity} in one country",
-            do="Put the country into the key in the raw file, or mend the country.",
-        )
+    for table in whole.record.tables:
+        frame = whole.tables[table.name]
+        entity = next((name for name in table.key if name not in {"country", "year"}), "country")
+        if "country" in table.key or not {entity, "country"} <= set(frame.columns):
+            continue
+        pairs = frame[[entity, "country"]].dropna().drop_duplicates()
+        twice = pairs[entity][pairs[entity].duplicated()]
+        if not twice.empty:
+            first = sorted(pairs["country"][pairs[entity] == twice.iloc[0]].astype(str))
+            raise SourceError(
+                f"source '{whole.record.id}', table '{table.name}', column {entity}",
+                seen=f"{twice.nunique()} of them in two countries, such as {' and '.join(first)}",
+                expected=f"each {entity} in one country",
+                do="Put the country into the key in the raw file, or mend the country.",
+            )
 
 
 def read_sources(

@@ -17,7 +17,7 @@ from typing import Any
 from dask.distributed import CancelledError, Client, KilledWorker, as_completed
 
 from evidence.errors import EvidenceError, RunError
-from evidence.neck import replace_folder
+from evidence.files import replace_folder
 from evidence.run.cluster.share import Share, get_file, open_share, put_file
 from evidence.run.cluster.work import Answer, Parcel, list_here, work
 from evidence.run.event import Event, Tell

@@ -20,7 +20,7 @@ from typing import Any
 import nbformat
 
 from evidence.errors import RunError
-from evidence.neck import Neck, join_necks, read_neck, save_neck
+from evidence.neck import Neck, join_necks, save_neck
 from evidence.run.history import read_manifest
 from evidence.run.inputs import hash_json, list_environment
 from evidence.run.notebook import load_notebook
@@ -274,9 +274,8 @@ def _compare_necks(
         told = json.loads((records / case / "run.json").read_text(encoding="utf-8"))["files"]
         names = [name for name in told if not name.endswith(".ipynb")]
         found += [_compare_file(study, records, case / name, tolerance) for name in names]
-    neck = join_necks(
-        read_neck(study.internal / "cases" / run["case"] / run["notebook"]) for run in runs
-    )
+    home = study.internal / "cases"
+    neck = join_necks([home / run["case"] / run["notebook"] for run in runs])
     save_neck(neck, study.internal)
     joined = read_manifest(records)["files"]
     found += [_compare_file(study, records, Path(name), tolerance) for name in joined]
