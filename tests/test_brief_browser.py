@@ -61,7 +61,7 @@ def _open_all(page: Page) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("study", ["value_chains", pytest.param("plants", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("study", ["value_chains", "plants"])
 def test_no_language_has_a_barrier_at_any_width(
     browser: Browser, published: dict[str, Cleared], study: str, language: str, tmp_path: Path
 ) -> None:

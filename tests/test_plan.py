@@ -382,14 +382,25 @@ print(sorted(slow & set(sys.modules)))
 """
 
 
-def test_a_run_with_nothing_to_do_loads_no_slow_package(tmp_path: Path) -> None:
-    study = load_study(copy_project(tmp_path / "p") / "notebooks/studies/plants.toml")
-    finish(study)
+def _ask(program: str, *arguments: object) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", QUIET, str(study.path)],
+        [sys.executable, "-c", program, *map(str, arguments)],
         env={"PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines() == ["plants: 0 run, 1 unchanged, 0 failed", "[]"]
+    return done.stdout.splitlines()
+
+
+def test_a_run_with_nothing_to_do_loads_no_slow_package(tmp_path: Path) -> None:
+    study = load_study(copy_project(tmp_path / "p") / "notebooks/studies/plants.toml")
+    finish(study)
+    assert _ask(QUIET, study.path) == ["plants: 0 run, 1 unchanged, 0 failed", "[]"]
+
+
+def test_words_are_checked_and_results_joined_without_what_draws() -> None:
+    rooms = "evidence.brief.checks, evidence.brief.prose, evidence.run.joining"
+    drawing = {"matplotlib", "seaborn", "typst", "nbconvert", "fontTools"}
+    loaded = f"import sys, {rooms}; print(sorted({drawing} & set(sys.modules)))"
+    assert _ask(loaded) == ["[]"]

@@ -38,9 +38,7 @@ def _expect_shown(page: Page, number: int) -> None:
     expect(page.locator(".study:visible")).to_have_count(number)
 
 
-@pytest.mark.parametrize(
-    "width", [pytest.param(w, marks=[] if w == 390 else pytest.mark.slow) for w in WIDTHS]
-)
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("language", list_languages())
 def test_two_hundred_briefs_are_without_barrier_at_any_width(
     browser: Browser, public: Path, language: str, width: int
