@@ -18,6 +18,7 @@ from evidence.exhibits.cells import (
     type_cells,
 )
 from evidence.exhibits.change import figure_change, name_cause
+from evidence.exhibits.comparisons import entitle_findings, lay_findings
 from evidence.exhibits.curve import figure_curve
 from evidence.exhibits.drawing import draw, show
 from evidence.exhibits.font_cache import remember
@@ -61,6 +62,7 @@ __all__ = [
     "draw",
     "entitle",
     "entitle_cells",
+    "entitle_findings",
     "figure_benchmark",
     "figure_change",
     "figure_coefficients",
@@ -73,6 +75,7 @@ __all__ = [
     "join_measures",
     "label_cell",
     "label_row",
+    "lay_findings",
     "lay_numbers",
     "list_cautions",
     "list_families",
