@@ -62,15 +62,22 @@ def tabulate_findings(
 
 
 def _list_claims(study: Study, language: str, exhibit: Exhibit) -> tuple[list[str], list[Row]]:
+    """List claims; an outcome that they share is told once, in the head."""
     level = format_number(language, 100 * exhibit.specification["conf_level"], decimals=0)
+    comparison, outcomes = say(language, "table.comparison"), [say(language, "table.outcome")]
+    if exhibit.data["outcome"].nunique() == 1:
+        outcome = words_of(study, language, exhibit.rows[0])["outcome"]
+        comparison = say(language, "table.claim", exposure=comparison, outcome=outcome)
+        outcomes = []
     head = [
-        say(language, "table.comparison"),
-        say(language, "table.outcome"),
+        comparison,
+        *outcomes,
         say(language, "table.estimate"),
         say(language, "table.interval", conf_level=level),
         _name_entities(study, language, exhibit),
     ]
-    return head, [_list_claim(study, language, exhibit, row) for row in exhibit.rows]
+    rows = [_list_claim(study, language, exhibit, row) for row in exhibit.rows]
+    return head, [[row[0], *row[-len(head) + 1 :]] for row in rows]
 
 
 def _list_claim(study: Study, language: str, exhibit: Exhibit, row: Mapping[str, Any]) -> Row:

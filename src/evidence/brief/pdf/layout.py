@@ -18,6 +18,7 @@ Node = dict[str, Any]
 
 _SMALL = {"source", "imprint"}
 _ON_SLIDES = ("advice", "certainty", "source")
+_SHORT = 12
 _AT_THE_END = ("replies", "source", "trail", "imprint")
 
 
@@ -267,7 +268,14 @@ def _table(block: Mapping[str, Any]) -> list[Node]:
     body = [[{key: cell[key] for key in ("text", "direction")} for cell in row]
             for row in block["body"]]  # fmt: skip
     told = {key: block[key] for key in ("caption", "head", "note", "cautions")}
-    return [{"kind": "table", **told, "body": body, "shares": share_width(told["head"], body)}]
+    return [{"kind": "table", **told, "body": body, "shares": _share(told["head"], body)}]
+
+
+def _share(head: list[str], body: list[list[dict[str, str]]]) -> list[float]:
+    """Share the width; nought for columns of nothing long, which take only what they need."""
+    columns = [[title, *(row[n]["text"] for row in body)] for n, title in enumerate(head)]
+    return [0.0 if n and max(map(len, texts)) <= _SHORT else share
+            for n, (texts, share) in enumerate(zip(columns, share_width(head, body), strict=True))]  # fmt: skip
 
 
 def _quote(block: Mapping[str, Any]) -> list[Node]:
