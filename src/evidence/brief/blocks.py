@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 Block = dict[str, Any]
 Section = dict[str, Any]
-Body = list[list[tuple[str, str]]]
+Body = Sequence[Sequence[tuple[str, ...]]]
 Tone = Literal["", "note", "warning", "heading"]
 
 
@@ -73,22 +73,14 @@ def quote(content: str, by: str, language: str) -> Block:
     return {"kind": "quote", "text": content, "by": by, "language": language}
 
 
-def as_rows(
-    head: list[str], body: Body, rests: Sequence[Sequence[Sequence[str]]] = ()
-) -> dict[str, Any]:
-    """Lay out rows: ``head`` texts, ``body`` cells of text and direction.
-
-    Parameters
-    ----------
-    rests : sequence of rows of cells of ids, optional
-        The findings that each cell shows.
-    """
+def as_rows(head: list[str], body: Body) -> dict[str, Any]:
+    """Lay out rows: ``head`` texts, ``body`` cells of text, direction and finding shown, if any."""
     rows = [
         [
-            {"text": said, "direction": direction, "rests": list(rests[n][m]) if rests else []}
-            for m, (said, direction) in enumerate(row)
+            {"text": said, "direction": direction, "rests": [name for name in shown if name]}
+            for said, direction, *shown in row
         ]
-        for n, row in enumerate(body)
+        for row in body
     ]
     return {"head": head, "body": rows}
 

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from evidence.brief.blocks import Block, Body, as_rows, table
+from evidence.brief.blocks import Block, as_rows, table
 from evidence.brief.sources import tell_scales, word_source
 from evidence.brief.told import figures_of
 from evidence.brief.versions import draw_code
@@ -18,6 +18,8 @@ from evidence.exhibits import (
     describe,
     draw,
     entitle_cells,
+    entitle_findings,
+    lay_findings,
     list_cautions,
     note_cells,
     present,
@@ -25,7 +27,6 @@ from evidence.exhibits import (
     words_of,
 )
 from evidence.language import capitalise, format_number, join, name_unit, say
-from evidence.study import Study, is_planned
 
 
 def tell_evidence(cleared: Cleared, language: str, *, whole: bool) -> list[Block]:
@@ -91,7 +92,7 @@ def _figure(cleared: Cleared, language: str) -> dict[str, Any]:
         "alt": describe(study, language, exhibit),
         "wide": _svg_address(draw(exhibit, study, language, "wide")),
         "narrow": _svg_address(draw(exhibit, study, language, "narrow")),
-        "table": _laid_out(study, language, exhibit),
+        "table": as_rows(*lay_findings(study, language, exhibit)),
         "source": word_source(cleared, language, list(exhibit.data["finding"])),
         "cautions": list_cautions(study, language),
     }
@@ -122,8 +123,8 @@ def _table(cleared: Cleared, language: str) -> Block:
     scales = tell_scales(cleared.study, language, list(exhibit.data["outcome"]))
     return table(
         exhibit.id,
-        say(language, "table.caption_cases" if several else "table.caption"),
-        _laid_out(cleared.study, language, exhibit),
+        entitle_findings(language, exhibit),
+        as_rows(*lay_findings(cleared.study, language, exhibit)),
         join(language, [note, *scales], "sentence"),
         list_cautions(cleared.study, language),
     )
@@ -143,50 +144,6 @@ def _cells(cleared: Cleared, language: str) -> list[Block]:
         for exhibit in cleared.neck.exhibits
         if exhibit.form == "cells"
     ]
-
-
-def _laid_out(study: Study, language: str, exhibit: Exhibit) -> dict[str, Any]:
-    head, body = tabulate(study, language, exhibit)
-    head, body = _mark_unplanned(study, language, exhibit, head, body)
-    return as_rows(head, body, _rest_cells(exhibit, body))
-
-
-def _rest_cells(exhibit: Exhibit, body: Body) -> list[list[list[str]]]:
-    """Say which finding each cell shows: its row's, or its row's of its column.
-
-    Where rows are places, the leading columns show what all findings of a place share.
-    """
-    data = exhibit.data
-    if data["case"].nunique() == 1:
-        return [[[], *[[name]] * (len(row) - 1)]
-                for name, row in zip(data["finding"], body, strict=True)]  # fmt: skip
-    claims = list(dict.fromkeys(data["claim"]))
-    rows: list[list[list[str]]] = []
-    for _, group in data.groupby("case", sort=False):
-        own = dict(zip(group["claim"], group["finding"], strict=True))
-        shared: list[list[str]] = [[]] * (len(body[0]) - len(claims))
-        rows.append([*shared, *([own[claim]] for claim in claims)])
-    return rows
-
-
-def _mark_unplanned(
-    study: Study, language: str, exhibit: Exhibit, head: list[str], body: Body
-) -> tuple[list[str], Body]:
-    """Label what was not planned: its row, or its column where rows are places."""
-    claims = list(exhibit.data["claim"])
-    unplanned = {claim for claim in claims if not is_planned(study, claim)}
-
-    def mark(text: str, claim: str) -> str:
-        return say(language, "table.unplanned", text=text) if claim in unplanned else text
-
-    if exhibit.data["case"].nunique() > 1:
-        columns = list(dict.fromkeys(claims))
-        fixed = len(head) - len(columns)
-        marked = [mark(text, c) for text, c in zip(head[fixed:], columns, strict=True)]
-        return [*head[:fixed], *marked], body
-    rows = [[(mark(row[0][0], claim), row[0][1]), *row[1:]]
-            for row, claim in zip(body, claims, strict=True)]  # fmt: skip
-    return head, rows
 
 
 def _svg_address(svg: bytes) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         type_cells,
     )
     from evidence.exhibits.change import figure_change, name_cause
+    from evidence.exhibits.comparisons import entitle_findings, lay_findings
     from evidence.exhibits.curve import figure_curve
     from evidence.exhibits.drawing import draw, show
     from evidence.exhibits.font_cache import remember
@@ -66,6 +67,7 @@ _MODULE = {
         "type_cells",
     ),
     "change": ("figure_change", "name_cause"),
+    "comparisons": ("entitle_findings", "lay_findings"),
     "curve": ("figure_curve",),
     "drawing": ("draw", "show"),
     "font_cache": ("remember",),
@@ -110,6 +112,7 @@ __all__ = [
     "draw",
     "entitle",
     "entitle_cells",
+    "entitle_findings",
     "figure_benchmark",
     "figure_change",
     "figure_coefficients",
@@ -122,6 +125,7 @@ __all__ = [
     "join_measures",
     "label_cell",
     "label_row",
+    "lay_findings",
     "lay_numbers",
     "list_cautions",
     "list_families",

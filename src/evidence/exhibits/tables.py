@@ -9,11 +9,12 @@ import pandas as pd
 
 from evidence.exhibits.benchmark import list_compared
 from evidence.exhibits.captions import count_of, label_any
+from evidence.exhibits.comparisons import tabulate_findings
 from evidence.exhibits.curve import count_decimals
 from evidence.exhibits.noun import Exhibit
 from evidence.exhibits.pairs import sort_pairs
 from evidence.exhibits.series import list_series
-from evidence.exhibits.words import is_clear_of_zero, tabulate_cells, tabulate_findings, words_of
+from evidence.exhibits.words import is_clear_of_zero, tabulate_cells, words_of
 from evidence.language import (
     capitalise,
     format_interval,

@@ -1,4 +1,4 @@
-"""Exhibits in words: labels, alternative text, laid-out tables."""
+"""Exhibits in words: labels, alternative text, laid-out tables of cells."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from evidence.exhibits.noun import Exhibit
 from evidence.findings import Finding, as_entry
 from evidence.language import (
     capitalise,
-    format_amount,
     format_interval,
     format_number,
     format_period,
@@ -116,14 +115,6 @@ def describe_findings(study: Study, language: str, exhibit: Exhibit, intro: str)
         label = label_row(study, language, exhibit, row)
         told.append(say(language, f"alt.{kind}", label=label, estimate=estimate, interval=interval))
     return join(language, told, "sentence")
-
-
-def tabulate_findings(
-    study: Study, language: str, exhibit: Exhibit
-) -> tuple[list[str], list[list[tuple[str, str]]]]:
-    """Lay findings out: a row a claim, or where there are several cases a row a case."""
-    several = exhibit.data["case"].nunique() > 1
-    return (_tabulate_cases if several else _tabulate_claims)(study, language, exhibit)
 
 
 def entitle_cells(study: Study, language: str, exhibit: Exhibit) -> str:
@@ -249,76 +240,3 @@ def _band_label(language: str, label: str) -> str:
     }
     kind = {("low",): "above", ("high",): "below", (): "all"}.get(tuple(ends), "between")
     return say(language, f"cells.{kind}", **ends)
-
-
-def _tabulate_claims(
-    study: Study, language: str, exhibit: Exhibit
-) -> tuple[list[str], list[list[tuple[str, str]]]]:
-    level = format_number(language, 100 * exhibit.specification["conf_level"], decimals=0)
-    nouns = capitalise(words_of(study, language, exhibit.rows[0])["nouns"])
-    head = [
-        say(language, "table.comparison"),
-        say(language, "table.outcome"),
-        say(language, "table.estimate"),
-        say(language, "table.interval", conf_level=level),
-        say(language, "table.entities", nouns=nouns),
-    ]
-    body = []
-    for row in exhibit.rows:
-        words = words_of(study, language, row)
-        interval = ""
-        amount = say(language, "table.not_estimated")
-        if not pd.isna(row["estimate"]):
-            decimals = shown_decimals(row)
-            amount = format_amount(language, row["estimate"], row["unit"], decimals=decimals)
-        if not pd.isna(row["conf_low"]):
-            ends = row["conf_low"], row["conf_high"]
-            interval = format_interval(language, *ends, decimals=decimals)
-        count = format_number(language, row["n_entities"], decimals=0)
-        body.append(
-            [
-                (label_row(study, language, exhibit, row), ""),
-                (capitalise(words["outcome"]), ""),
-                (amount, row["direction"]),
-                (interval, row["direction"]),
-                (count, ""),
-            ]
-        )
-    return head, body
-
-
-def _tabulate_cases(
-    study: Study, language: str, exhibit: Exhibit
-) -> tuple[list[str], list[list[tuple[str, str]]]]:
-    data = exhibit.data
-    claims = list(dict.fromkeys(data["claim"]))
-    heads = []
-    for claim in claims:
-        first = next(row for row in exhibit.rows if row["claim"] == claim)
-        words = {k: capitalise(v) for k, v in words_of(study, language, first).items()}
-        words["outcome"] = words_of(study, language, first)["outcome"]
-        unit = name_unit(language, first["unit"])
-        claimed = say(language, "table.claim", **words)
-        if data["design"].nunique() > 1:
-            design = say(language, f"design.{first['design']}", **words)
-            claimed = join(language, [claimed, design], "comma")
-        heads.append(say(language, "table.with_unit", text=claimed, unit=unit))
-    nouns = capitalise(words_of(study, language, exhibit.rows[0])["nouns"])
-    head = [say(language, "table.place"), say(language, "table.entities", nouns=nouns), *heads]
-    body = []
-    for case in dict.fromkeys(data["case"]):
-        told = {row["claim"]: row for row in exhibit.rows if row["case"] == case}
-        cells = [_cell(language, told[claim]) for claim in claims]
-        least = min(row["n_entities"] for row in told.values())
-        count = format_number(language, least, decimals=0)
-        body.append([(name_case(study, language, case), ""), (count, ""), *cells])
-    return head, body
-
-
-def _cell(language: str, row: Mapping[str, Any]) -> tuple[str, str]:
-    if pd.isna(row["conf_low"]):
-        return say(language, "table.not_estimated"), row["direction"]
-    decimals = shown_decimals(row)
-    estimate = format_number(language, row["estimate"], decimals=decimals)
-    interval = format_interval(language, row["conf_low"], row["conf_high"], decimals=decimals)
-    return say(language, "table.cell", estimate=estimate, interval=interval), row["direction"]

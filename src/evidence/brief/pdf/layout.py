@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from evidence.brief.blocks import bullets, text
+from evidence.brief.columns import share_width
 from evidence.errors import BriefError
 
 Node = dict[str, Any]
@@ -84,15 +85,16 @@ def list_languages(nodes: list[Node]) -> set[str]:
     return own.union(*(list_languages(node.get("children", [])) for node in nodes))
 
 
-def float_figures(nodes: list[Node], *, headed: bool) -> list[Node]:
+def float_figures(nodes: list[Node], *, headed: bool, tables: bool = False) -> list[Node]:
     """Let figures move to the next head or foot of a page, so that text fills the gap.
 
     The heading of a section that holds nothing but its figure moves with it; that of another
-    section where ``headed``.
+    section where ``headed``. Where ``tables``, tables move as figures do.
     """
+    moved = {"figure", "table"} if tables else {"figure"}
     floated: list[Node] = []
     for n, node in enumerate(nodes):
-        if node["kind"] != "figure":
+        if node["kind"] not in moved:
             floated.append(node)
             continue
         alone = n + 1 == len(nodes) or nodes[n + 1]["kind"] in {"heading", "box"}
@@ -266,13 +268,14 @@ def _table(block: Mapping[str, Any]) -> list[Node]:
     body = [[{key: cell[key] for key in ("text", "direction")} for cell in row]
             for row in block["body"]]  # fmt: skip
     told = {key: block[key] for key in ("caption", "head", "note", "cautions")}
-    return [{"kind": "table", **told, "body": body, "narrow": _narrow(told["head"], body)}]
+    return [{"kind": "table", **told, "body": body, "shares": _share(told["head"], body)}]
 
 
-def _narrow(head: list[str], body: list[list[dict[str, str]]]) -> list[bool]:
-    """Say which columns hold nothing long and take only the room that they need."""
+def _share(head: list[str], body: list[list[dict[str, str]]]) -> list[float]:
+    """Share the width; nought for columns of nothing long, which take only what they need."""
     columns = [[title, *(row[n]["text"] for row in body)] for n, title in enumerate(head)]
-    return [max(map(len, column)) <= _SHORT for column in columns]
+    return [0.0 if n and max(map(len, texts)) <= _SHORT else share
+            for n, (texts, share) in enumerate(zip(columns, share_width(head, body), strict=True))]  # fmt: skip
 
 
 def _quote(block: Mapping[str, Any]) -> list[Node]:

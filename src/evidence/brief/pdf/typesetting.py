@@ -131,6 +131,7 @@ def _fit(data: dict[str, Any], most: int) -> tuple[int, bytes]:
     """
     own = data["nodes"]
     orders = [own, *(float_figures(own, headed=headed) for headed in (True, False))]
+    orders.append(float_figures(own, headed=True, tables=True))
     sizes = _SIZES
     if most > _MOST_PAGES["brief"]:
         orders, sizes = [own], (_SIZES[0], _SIZES[-1])

@@ -7,11 +7,11 @@ ever read, so no value can become one.
 from __future__ import annotations
 
 import base64
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from evidence.brief.blocks import Block, Section
+from evidence.brief.columns import share_width
 from evidence.brief.plain import plain
 from evidence.brief.tongues import split_runs
 from evidence.errors import BriefError
@@ -24,8 +24,6 @@ _VERSION = [1, 23, 1]
 _WIDTH, _CODE_WIDTH = "17cm", "2.5cm"
 _LAST = ("replies", "source", "trail", "imprint")
 _HOLLOW = "\N{WHITE CIRCLE}\N{NO-BREAK SPACE}"
-_SHORT, _LONG, _SPARE = 8, 20, 4
-"""Fewest and most letters that count for a column's width, and room beside a word."""
 
 
 def lay_out(model: Model, pictures: Pictures) -> Node:
@@ -242,7 +240,7 @@ _SET: dict[str, Callable[[Block, Pictures], list[Node]]] = {
 
 def _lay_table(caption: str, laid_out: Mapping[str, Any]) -> Node:
     """Set a table: its caption, a head, and a first column that names the rows."""
-    shares = _share_width(laid_out["head"], laid_out["body"])
+    shares = share_width(laid_out["head"], laid_out["body"])
     columns = [
         [{"t": "AlignRight" if n else "AlignLeft"}, {"t": "ColWidth", "c": share}]
         for n, share in enumerate(shares)
@@ -261,27 +259,6 @@ def _mark(cell: Mapping[str, str]) -> list[Node]:
     hollow = _HOLLOW if cell["direction"] in {"unclear", "unproven"} else ""
     style = _named("", **{"custom-style": "Untold"})
     return [{"t": "Span", "c": [style, [_string(hollow + cell["text"])]]}]
-
-
-def _share_width(head: Sequence[str], body: Iterable[Sequence[Mapping[str, str]]]) -> list[float]:
-    """Share the width among columns by their longest text, within bounds."""
-    rows = [list(head), *([cell["text"] for cell in row] for row in body)]
-    longest = [_width(column) for column in zip(*rows, strict=True)]
-    return [letters / sum(longest) for letters in longest]
-
-
-def _width(texts: Sequence[str]) -> int:
-    """Count the letters that a column needs: its longest text within bounds, or a word."""
-    words = [_count(word) for text in texts for word in text.replace("-", " ").split(" ")]
-    return max(min(_LONG, max(_SHORT, *map(_count, texts))), min(_LONG, max(words)) + _SPARE)
-
-
-def _count(text: str) -> int:
-    """Count letters by their width: two for wide ones, none for marks above and below."""
-    return sum(
-        2 if unicodedata.east_asian_width(letter) in "WF" else unicodedata.category(letter) != "Mn"
-        for letter in text
-    )
 
 
 def _row(cells: Iterable[list[Node]]) -> list[Any]:
