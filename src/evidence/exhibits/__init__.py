@@ -30,6 +30,7 @@ from evidence.exhibits.fonts import (
     list_families,
     missing_characters,
 )
+from evidence.exhibits.forest import FOREST_COLUMNS, figure_forest, lay_forest
 from evidence.exhibits.measures import MEASURE, join_measures, list_figures, part_measures
 from evidence.exhibits.noun import COLUMNS, Exhibit, figure_coefficients, table_findings
 from evidence.exhibits.path import PATH_COLUMNS, lay_numbers
@@ -51,6 +52,7 @@ __all__ = [
     "BENCHMARK_COLUMNS",
     "CELL_COLUMNS",
     "COLUMNS",
+    "FOREST_COLUMNS",
     "MEASURE",
     "PATH_COLUMNS",
     "QUANTILES",
@@ -65,6 +67,7 @@ __all__ = [
     "figure_change",
     "figure_coefficients",
     "figure_curve",
+    "figure_forest",
     "figure_report",
     "find_font",
     "fix_weight",
@@ -73,6 +76,7 @@ __all__ = [
     "join_measures",
     "label_cell",
     "label_row",
+    "lay_forest",
     "lay_numbers",
     "list_cautions",
     "list_families",
