@@ -110,7 +110,7 @@ def _further(cleared: Cleared, language: str, name: str) -> dict[str, Any]:
         "name": exhibit.id,
         "source": join(language, filter(None, (shown["note"], source)), "sentence"),
         "cautions": list_cautions(cleared.study, language),
-        "further": exhibit.specification["kind"] != "forest",
+        "further": exhibit.form != "forest",
     }
 
 

@@ -128,7 +128,7 @@ def _check_forest(exhibit: Exhibit, neck: Neck, study: Study) -> None:
     where = f"exhibit '{exhibit.id}'"
     for (case, name), shown in exhibit.data.groupby(["case", "specification"]):
         own = table[(table["case"] == case) & (table["specification"] == name)]
-        expected = lay_forest(own, study.specification(name))
+        expected = lay_forest(own, study.specification(str(name)))
         rows = shown.to_dict("records")
         if len(rows) != len(expected) or not all(map(_holds, rows, expected)):
             raise _disagreement(where, "estimates.csv", study)

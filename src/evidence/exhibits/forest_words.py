@@ -24,8 +24,6 @@ from evidence.packs import Country, Sector, load_country, load_sector
 from evidence.sources import load_record
 from evidence.study import Study, label_of, names_of_case
 
-Row = Mapping[str, Any]
-
 
 def list_marked(exhibit: Exhibit) -> list[dict[str, Any]]:
     """List the rows with how they are drawn: ``direction`` and ``mark`` (dot, mean, range)."""
@@ -58,7 +56,7 @@ def find_place(study: Study, place: str) -> tuple[Country, Sector] | None:
         return None
 
 
-def label_forest(study: Study, language: str, exhibit: Exhibit, row: Row) -> str:
+def label_forest(study: Study, language: str, exhibit: Exhibit, row: Mapping[str, Any]) -> str:
     """Label a row by its place, or by what tells its specification from the others."""
     several = exhibit.data["case"].nunique() > 1
     parts = list(names_of_case(study, language, row["case"])) if several else []
@@ -82,7 +80,7 @@ def _find_usual(exhibit: Exhibit) -> str:
     return str(exhibit.data["estimator"].iloc[0])
 
 
-def say_amount(language: str, row: Row) -> str:
+def say_amount(language: str, row: Mapping[str, Any]) -> str:
     """Say the number of a row: its estimate, or the ends of a range."""
     decimals = shown_decimals(row)
     if row["mark"] == "range":
@@ -91,7 +89,10 @@ def say_amount(language: str, row: Row) -> str:
 
 
 def entitle_forest(study: Study, language: str, exhibit: Exhibit) -> str:
-    """Say in how many places, or specifications, a difference can be told, and which way."""
+    """Say in how many places, or specifications, a difference can be told, and which way.
+
+    A map stands beside the rows of its places, whose title has said it.
+    """
     rows = list_places_of(exhibit) or list_marked(exhibit)
     ways = [row["direction"] for row in rows]
     lower, higher = ways.count("decrease"), ways.count("increase")
@@ -102,8 +103,9 @@ def entitle_forest(study: Study, language: str, exhibit: Exhibit) -> str:
     if not list_places_of(exhibit):
         message = "figure.told.several" if lower + higher else "figure.title_several"
         return say(language, message, **words, **told)
-    way = "mixed" if lower and higher else "lower" if lower else "higher" if higher else "none"
-    return say(language, f"forest.places.{way}", **words, **told)
+    way = "mixed" if lower and higher else "lower" if lower else "higher"
+    neutral = exhibit.form == "map" or not lower + higher
+    return say(language, f"forest.places.{'none' if neutral else way}", **words, **told)
 
 
 def subtitle_forest(study: Study, language: str, exhibit: Exhibit) -> str:
@@ -148,15 +150,16 @@ def describe_forest(study: Study, language: str, exhibit: Exhibit) -> str:
     return join(language, told, "sentence")
 
 
-def _describe_row(study: Study, language: str, exhibit: Exhibit, row: Row) -> str:
+def _describe_row(study: Study, language: str, exhibit: Exhibit, row: Mapping[str, Any]) -> str:
     label = label_forest(study, language, exhibit, row)
     if row["mark"] == "range":
         return say(language, "alt.value", label=label, value=say_amount(language, row))
     decimals = shown_decimals(row)
     estimate = format_number(language, row["estimate"], decimals=decimals)
-    if pd.isna(row["conf_low"]):
+    low, high = row["conf_low"], row["conf_high"]
+    if pd.isna(low):
         return say(language, "alt.alone", label=label, estimate=estimate)
-    interval = format_interval(language, row["conf_low"], row["conf_high"], decimals=decimals)
+    interval = format_interval(language, low, high, decimals=decimals)
     kind = "untold" if row["direction"] == "unclear" else "told"
     return say(language, f"alt.{kind}", label=label, estimate=estimate, interval=interval)
 
@@ -170,16 +173,19 @@ def tabulate_forest(
     level = format_number(language, 100 * exhibit.specification["conf_level"], decimals=0)
     places = any(row["place"] for row in rows)
     unit = name_unit(language, first["unit"])
+    nouns = capitalise(words_of(study, language, first)["nouns"])
     head = [
         say(language, "table.place" if places else "table.comparison"),
         say(language, "table.with_unit", text=say(language, "table.estimate"), unit=unit),
         say(language, "table.interval", conf_level=level),
-        say(language, "table.entities", nouns=capitalise(words_of(study, language, first)["nouns"])),
+        say(language, "table.entities", nouns=nouns),
     ]
     return head, [_lay_row(study, language, exhibit, row) for row in rows]
 
 
-def _lay_row(study: Study, language: str, exhibit: Exhibit, row: Row) -> list[tuple[str, str]]:
+def _lay_row(
+    study: Study, language: str, exhibit: Exhibit, row: Mapping[str, Any]
+) -> list[tuple[str, str]]:
     decimals, way = shown_decimals(row), row["direction"]
     ranged, interval = row["mark"] == "range", ""
     if not pd.isna(row["conf_low"]):

@@ -55,7 +55,13 @@ from evidence.models.designs.linear import (
     estimate_mundlak,
     estimate_random_effects,
 )
-from evidence.models.designs.pooling import CELL, FURTHER, Pooled, estimate_pooled_cells, pool_effects
+from evidence.models.designs.pooling import (
+    CELL,
+    FURTHER,
+    Pooled,
+    estimate_pooled_cells,
+    pool_effects,
+)
 from evidence.models.designs.sensitivity import Sensitivity, bound_violations, decompose_twfe
 from evidence.models.designs.shift_share import estimate_shift_share
 from evidence.models.few_clusters import FEW_CARRIERS, FEW_CLUSTERS
