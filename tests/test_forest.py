@@ -191,9 +191,9 @@ def test_range_and_average_are_named_in_words_and_numbers(
     assert f"{further[0]}" in alt
     assert reach[0] in alt
     assert average[0] in alt
-    for form in ("forest", "places"):
+    for form in ("forest", "map"):
         assert "\n" not in subtitle(study, language, _exhibit(neck, form))
-    assert reach[0] in subtitle(study, language, _exhibit(neck, "places"))
+    assert reach[0] in subtitle(study, language, _exhibit(neck, "map"))
 
 
 def test_the_title_counts_the_places_in_which_a_difference_can_be_told(
@@ -216,18 +216,18 @@ def test_what_cannot_be_told_is_hollow_and_the_range_is_dashed(neck: Neck, study
 
 
 def test_the_map_has_a_tile_a_country_and_a_line_a_sector(neck: Neck, study: Study) -> None:
-    tiles = list_tiles(study, "vi", _exhibit(neck, "places"))
+    tiles = list_tiles(study, "vi", _exhibit(neck, "map"))
     assert {iso3: len(lines) for iso3, lines in tiles.items()} == dict.fromkeys(
         ("BGD", "KHM", "VNM", "JPN"), 3
     )
     told = [line.told for lines in tiles.values() for line in lines]
     places = _exhibit(neck).data.iloc[:12]
     assert sum(map(bool, told)) == int((places["conf_high"] < 0).sum())
-    assert draw(_exhibit(neck, "places"), study, "vi", "narrow").startswith(b"<?xml")
+    assert draw(_exhibit(neck, "map"), study, "vi", "narrow").startswith(b"<?xml")
 
 
 def test_places_that_no_pack_names_are_no_map(neck: Neck, study: Study) -> None:
-    exhibit = _exhibit(neck, "places")
+    exhibit = _exhibit(neck, "map")
     named = exhibit.data["place"].replace({"BGD-garment": "somewhere"})
     changed = replace(exhibit, data=exhibit.data.assign(place=named))
     assert "Somewhere" in tabulate(study, "en", changed)[1][6][0][0]
@@ -265,7 +265,7 @@ def test_two_pages_hold_the_range_and_the_page_holds_the_map_as_well(
     assert isinstance(cleared, Cleared)
     blocks = {b["name"]: b for b in tell_evidence(cleared, "en", whole=True) if "name" in b}
     assert blocks["forest"]["further"] is False
-    assert blocks["places"]["further"] is True
+    assert blocks["map"]["further"] is True
 
 
 def test_an_exposure_above_the_factory_has_no_interval_in_a_place(panel: Panel) -> None:

@@ -59,7 +59,7 @@ def figure_forest(*fits: Fit, drawn_as: Literal["rows", "map"] = "rows") -> Exhi
         specification["drawn_as"] = "map"
     numbers = dict.fromkeys(("estimate", "conf_low", "conf_high"), "float64")
     data = rows.astype({**numbers, "n_entities": "Int64", "contributors": "Int64"})
-    return Exhibit("places" if drawn_as == "map" else "forest", specification, data)
+    return Exhibit("map" if drawn_as == "map" else "forest", specification, data)
 
 
 def lay_forest(estimates: pd.DataFrame, spec: Specification) -> list[dict[str, Any]]:
