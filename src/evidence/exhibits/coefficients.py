@@ -27,6 +27,8 @@ from evidence.language import capitalise, format_number, name_unit, say, shown_d
 from evidence.study import Study
 
 _MOST_LABEL = 2.6
+_UNDER = 0.12
+"""Inches below an interval whose label stands above it."""
 
 
 def _draw_coefficients(exhibit: Exhibit, study: Study, language: str, width: Width) -> Figure:
@@ -80,7 +82,7 @@ def draw_rows(figure: Figure, drawn: Sequence[Drawn], language: str, width: Widt
     axes.set_ylim(-total, 0)
     top = 0.0
     for one in drawn:
-        place = top - one.tall * (0.72 if narrow else 0.5)
+        place = top - (one.tall - _UNDER if narrow else one.tall / 2)
         draw_estimate(axes, one.row, place)
         _draw_label(axes, place, one.label, narrow=narrow)
         _draw_value(axes, one.row, place, one.value)
