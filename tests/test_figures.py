@@ -29,6 +29,7 @@ from evidence.exhibits import (
     figure_benchmark,
     figure_coefficients,
     figure_curve,
+    figure_forest,
     list_figures,
     name_case,
     part_measures,
@@ -60,6 +61,8 @@ FORMS = (
     "map",
     "map_cells",
     "path",
+    "long_path",
+    "forest",
     "benchmark",
     "coefficients",
     "curve",
@@ -134,13 +137,22 @@ def figures(study: Study, panel: Panel, chains: Study, chains_neck: Neck) -> dic
     chains = replace(chains, cases=cases, variables=labelled)
     rows = next(e for e in chains_neck.exhibits if e.id == "coefficients")
     tiles = Exhibit("map", {**rows.specification, "drawn_as": "map"}, rows.data)
+    adopting = _adopting(study)
+    path = fit(adopting, "path")
+    long = dict.fromkeys(LANGUAGES, "a rule in force to publish what assessments have found")
+    wordy = tuple(replace(v, label=long) if v.name == "x" else v for v in study.variables)
     return {
         "panels": (_cells(study, chains, ["year"], "panels"), told),
         "pairs": (_cells(study, chains, ["year"], "pairs"), told),
         "sides": (_cells(study, chains, ["committee"], "pairs"), told),
         "map": (tiles, chains),
         "map_cells": (_cells(study, chains, [], "map"), told),
-        "path": (figure_coefficients(fit(_adopting(study), "path")), study),
+        "path": (figure_coefficients(path), study),
+        "long_path": (figure_coefficients(path), replace(study, variables=wordy)),
+        "forest": (
+            figure_forest(*(fit(adopting, name) for name in ("within", "pooled")), path),
+            replace(study, variables=wordy),
+        ),
         "benchmark": (figure_benchmark(panel, "VNM-0003", ["wage", "employment"]), study),
         "coefficients": (rows, chains),
         "curve": (figure_curve(_curve(), simulated=True), study),

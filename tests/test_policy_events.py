@@ -48,6 +48,27 @@ def test_every_date_has_a_source_and_conflicts_stand_side_by_side() -> None:
     assert not table["dates_differ"].xs("khm_eba_withdrawal").any()
 
 
+def test_a_date_whose_primary_source_nobody_saw_says_so() -> None:
+    table = list_events(load_study(ROOT / "notebooks/studies/policy_events.toml"))
+    unnamed = table["source"].str.contains("do not name")
+    assert unnamed.any()
+    assert set(table.loc[unnamed, "provenance"]) == {"secondary"}
+    assert set(table.loc[table["source"].isin(["Lexology", "letranlaw.com"]), "provenance"]) == {
+        "secondary"
+    }
+    seen = table[table["provenance"] == "source"]
+    assert set(seen.index.get_level_values("event")) == {
+        "bgd_epz_labour_act", "jpn_survey_jetro", "jpn_survey_listed",
+    }  # fmt: skip
+
+
+def test_a_half_year_is_judged_by_its_day() -> None:
+    halves = pd.to_datetime(["2013-01-01", "2013-07-01", "2014-01-01"])
+    rows = pd.DataFrame({"country": "BGD", "half": [4026, 4027, 4028], "date": halves})
+    assert list(_since("since_bgd_rana_plaza_held", rows)) == [0, 1, 1]
+    assert list(_since("since_bgd_labour_amendment_2013_in_force", rows)) == [0, 0, 1]
+
+
 def test_a_placebo_never_came_into_force() -> None:
     placebos = [event for event in EVENTS.values() if event.placebo]
     assert {"bgd_labour_bill_2023", "sim_returned_bill"} == {event.id for event in placebos}

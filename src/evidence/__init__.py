@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from evidence.errors import EvidenceError as EvidenceError
     from evidence.exhibits import draw as draw
     from evidence.exhibits import figure_coefficients as figure_coefficients
+    from evidence.exhibits import figure_forest as figure_forest
     from evidence.exhibits import figure_report as figure_report
     from evidence.exhibits import say_findings as say_findings
     from evidence.exhibits import show as show
@@ -57,6 +58,7 @@ _ROOM = {
     "draw": "exhibits",
     "estimate_cutoff": "models",
     "figure_coefficients": "exhibits",
+    "figure_forest": "exhibits",
     "figure_report": "exhibits",
     "fit": "models",
     "fit_specifications": "models",
@@ -97,6 +99,7 @@ __all__ = [
     "draw",
     "estimate_cutoff",
     "figure_coefficients",
+    "figure_forest",
     "figure_report",
     "fit",
     "fit_specifications",

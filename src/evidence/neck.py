@@ -23,12 +23,19 @@ import jsonschema
 import pandas as pd
 
 from evidence.errors import NeckError
-from evidence.exhibits import CELL_COLUMNS, PATH_COLUMNS, Exhibit, part_measures, type_cells
+from evidence.exhibits import (
+    CELL_COLUMNS,
+    FOREST_COLUMNS,
+    PATH_COLUMNS,
+    Exhibit,
+    part_measures,
+    type_cells,
+)
 from evidence.exhibits import COLUMNS as EXHIBIT_COLUMNS
 from evidence.files import replace_file, replace_files
 from evidence.findings import Finding, as_entry, compare_cases
 from evidence.models import COLUMNS as ESTIMATE_COLUMNS
-from evidence.models import Fit, list_adopters
+from evidence.models import Fit, list_behind
 from evidence.panel import Panel, select_sample
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -113,8 +120,8 @@ def _list_units(
     for fit in fits:
         key = f"{fit.case}/{fit.specification.id}"
         units[key] = list(fit.units)
-        adopters = list_adopters(select_sample(panel, fit.specification), fit.specification)
-        units |= {f"{key}/{term}": list(names) for term, names in adopters.items()}
+        behind = list_behind(select_sample(panel, fit.specification), fit.specification)
+        units |= {f"{key}/{term}": list(names) for term, names in behind.items()}
     for exhibit in exhibits:
         units |= {f"{exhibit.id}/{cell}": list(names) for cell, names in exhibit.units.items()}
     return units
@@ -259,12 +266,17 @@ def _check_neck(texts: dict[str, str], where: str) -> None:
 def _check_exhibit(name: str, text: str, document: str, place: str) -> None:
     told = _parse_json(document, place)
     kind = told.get("kind")
-    schema = {"cells": "exhibit_cells", "path": "exhibit_path"}.get(kind, "exhibit")
+    own = {"cells", "forest", "path"}
+    schema = f"exhibit_{kind}" if kind in own else "exhibit"
     if name.endswith(".json"):
         check_schema(told, schema, place)
         return
     by = tuple(told.get("by", ()))
-    known = {"cells": ("case", *by, *CELL_COLUMNS), "path": PATH_COLUMNS}
+    known = {
+        "cells": ("case", *by, *CELL_COLUMNS),
+        "forest": FOREST_COLUMNS,
+        "path": PATH_COLUMNS,
+    }
     columns = known.get(kind, EXHIBIT_COLUMNS)
     check_schema(_records(text, columns, place, by), f"{schema}_rows", place)
 
@@ -329,7 +341,7 @@ def _list_exhibits(texts: dict[str, str]) -> list[str]:
 
 
 def _parse_csv(text: str, by: tuple[str, ...] = ()) -> pd.DataFrame:
-    texts = {*_TEXTS, "finding", "claim", "design", "direction", "exposure", "status", *by}
+    texts = {*_TEXTS, "finding", "claim", "design", "direction", "exposure", "status", "place", *by}
     held = {*ESTIMATE_COLUMNS, *EXHIBIT_COLUMNS, *PATH_COLUMNS, *CELL_COLUMNS}
     numbers = held - {*_TEXTS, "status", *by}
     frame = pd.read_csv(

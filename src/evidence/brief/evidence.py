@@ -111,7 +111,7 @@ def _further(cleared: Cleared, language: str, name: str) -> dict[str, Any]:
         "name": exhibit.id,
         "source": join(language, filter(None, (shown["note"], source)), "sentence"),
         "cautions": list_cautions(cleared.study, language),
-        "further": True,
+        "further": exhibit.form != "forest",
     }
 
 

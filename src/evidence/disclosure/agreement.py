@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from evidence.errors import DisclosureError
-from evidence.exhibits import Exhibit, label_cell, lay_numbers, list_places
+from evidence.exhibits import Exhibit, label_cell, lay_forest, lay_numbers, list_places
 from evidence.findings import agrees, compare_cases
 from evidence.neck import Neck
 from evidence.sources import Record, load_record
@@ -16,7 +17,7 @@ from evidence.study import Study
 
 _OPENNESS = ("restricted", "simulated", "public")
 
-PUBLIC = frozenset({"cells", "coefficients", "findings", "path"})
+PUBLIC = frozenset({"cells", "coefficients", "findings", "forest", "path"})
 """Kinds of exhibit that may be cleared; all others stay in the house."""
 
 
@@ -43,6 +44,8 @@ def check_agreement(neck: Neck, study: Study) -> None:
             _check_cells(exhibit, neck, study)
         elif kind == "path":
             _check_path(exhibit, neck, study)
+        elif kind == "forest":
+            _check_forest(exhibit, neck, study)
         elif not _agrees(exhibit, findings):
             raise _disagreement(f"exhibit '{exhibit.id}'", "findings.json", study)
 
@@ -117,6 +120,28 @@ def _check_path(exhibit: Exhibit, neck: Neck, study: Study) -> None:
         told_count = None if pd.isna(row["contributors"]) else row["contributors"]
         if told_count != (None if names is None else len(names)):
             raise _disagreement(where, "protected.json", study)
+
+
+def _check_forest(exhibit: Exhibit, neck: Neck, study: Study) -> None:
+    """Check that a forest is what its estimates give, of each specification all of it."""
+    units, table = neck.protected["units"], neck.estimates
+    where = f"exhibit '{exhibit.id}'"
+    for (case, name), shown in exhibit.data.groupby(["case", "specification"]):
+        own = table[(table["case"] == case) & (table["specification"] == name)]
+        expected = lay_forest(own, study.specification(str(name)))
+        rows = shown.to_dict("records")
+        if len(rows) != len(expected) or not all(map(_holds, rows, expected)):
+            raise _disagreement(where, "estimates.csv", study)
+        for row in rows:
+            names = units.get("/".join(row[key] for key in _PLACE))
+            most = units.get(f"{case}/{name}", ())
+            told = 0 if pd.isna(row["contributors"]) else row["contributors"]
+            if told > len(most) or (names is not None and told != len(names)):
+                raise _disagreement(where, "protected.json", study)
+
+
+def _holds(row: Mapping[Any, Any], expected: Mapping[str, Any]) -> bool:
+    return all(_equal(row[name], value) for name, value in expected.items())
 
 
 _PLACE = ["case", "specification", "term"]

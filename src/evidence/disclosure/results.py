@@ -20,7 +20,7 @@ FORMAT = "1.0.2"
 
 _ORDER: tuple[Verdict, ...] = ("pass", "review", "fail")
 _TYPES = {"cells": "table", "coefficients": "regression", "findings": "regression",
-          "path": "regression"}  # fmt: skip
+          "forest": "regression", "path": "regression"}  # fmt: skip
 _SUMMED = {"threshold": "threshold", "p-ratio": "p-ratio", "dominance": "nk-rule",
            "zeros": "all-values-are-same"}  # fmt: skip
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from evidence.exhibits import STATISTICS, Exhibit, label_cell, list_places
+from evidence.models import CELL, FURTHER
 from evidence.neck import Neck
 from evidence.study import Disclosure, Specification, Study, Waiver
 
@@ -96,7 +97,7 @@ def check_findings(neck: Neck, settings: Disclosure) -> list[Check]:
         if exhibit.specification["kind"] in {"coefficients", "findings"}
         for row in exhibit.rows
     ]
-    checks = _check_paths(neck, settings)
+    checks = _check_rows(neck, settings)
     for output, kind, row in rows:
         refused = row["direction"] == "refused" and not pd.isna(row["contributors"])
         count = row["n_entities"] if refused else row["contributors"]
@@ -105,18 +106,22 @@ def check_findings(neck: Neck, settings: Disclosure) -> list[Check]:
     return checks
 
 
-def _check_paths(neck: Neck, settings: Disclosure) -> list[Check]:
-    """Check that enough protected units are observed at each step of a path that is shown."""
+_NAMED = {"path": ("case", "term"), "forest": ("case", "specification", "term")}
+"""Kinds of exhibit whose rows are estimates, and what names a row of them."""
+
+
+def _check_rows(neck: Neck, settings: Disclosure) -> list[Check]:
+    """Check that enough protected units stand behind each estimate of a path or a forest."""
     unit = neck.protected["protected_unit"]
     return [
         _check(
-            f"{exhibit.id}/{row['case']}/{row['term']}",
+            "/".join([exhibit.id, *(row[name] for name in _NAMED[exhibit.specification["kind"]])]),
             "exhibit row",
             "contributors",
             _few(row["contributors"], settings.threshold, unit),
         )
         for exhibit in neck.exhibits
-        if exhibit.specification["kind"] == "path"
+        if exhibit.specification["kind"] in _NAMED
         for row in exhibit.rows
     ]
 
@@ -130,7 +135,11 @@ def check_estimates(neck: Neck, study: Study) -> list[Check]:
             continue
         spec = study.specification(str(name))
         place = f"{case}/{name}"
-        checks.append(_check_freedom(place, spec, told, study))
+        inside = told["term"].str.contains(CELL, regex=False)
+        further = told["term"].str.endswith(FURTHER)
+        checks.append(_check_freedom(place, spec, told[~inside & ~further], study))
+        checks += [_check_freedom(f"{place}/{row['term'].iloc[0]}", spec, row, study)
+                   for _, row in told[inside].groupby("term")]  # fmt: skip
         checks += _check_carriers(place, told, neck, study)
         checks += _check_events(place, spec, told, neck, study.disclosure)
     return checks

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         list_families,
         missing_characters,
     )
+    from evidence.exhibits.forest import FOREST_COLUMNS, figure_forest, lay_forest
     from evidence.exhibits.measures import MEASURE, join_measures, list_figures, part_measures
     from evidence.exhibits.noun import COLUMNS, Exhibit, figure_coefficients, table_findings
     from evidence.exhibits.path import PATH_COLUMNS, lay_numbers
@@ -80,6 +81,7 @@ _MODULE = {
         "list_families",
         "missing_characters",
     ),
+    "forest": ("FOREST_COLUMNS", "figure_forest", "lay_forest"),
     "measures": ("MEASURE", "join_measures", "list_figures", "part_measures"),
     "noun": ("COLUMNS", "Exhibit", "figure_coefficients", "table_findings"),
     "path": ("PATH_COLUMNS", "lay_numbers"),
@@ -102,6 +104,7 @@ __all__ = [
     "BENCHMARK_COLUMNS",
     "CELL_COLUMNS",
     "COLUMNS",
+    "FOREST_COLUMNS",
     "MEASURE",
     "PATH_COLUMNS",
     "QUANTILES",
@@ -117,6 +120,7 @@ __all__ = [
     "figure_change",
     "figure_coefficients",
     "figure_curve",
+    "figure_forest",
     "figure_report",
     "find_font",
     "fix_weight",
@@ -126,6 +130,7 @@ __all__ = [
     "label_cell",
     "label_row",
     "lay_findings",
+    "lay_forest",
     "lay_numbers",
     "list_cautions",
     "list_families",

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from evidence.exhibits.forest_words import entitle_forest, subtitle_forest
 from evidence.exhibits.noun import Exhibit
 from evidence.exhibits.series import find_axis, is_over_time, list_series
 from evidence.exhibits.words import (
@@ -33,7 +34,7 @@ from evidence.models import CONF_LEVEL
 from evidence.study import Study, label_of, nouns_of
 
 CAPTIONED = frozenset({
-    "panels", "pairs", "map", "coefficients", "path", "curve", "benchmark",
+    "panels", "pairs", "map", "coefficients", "path", "forest", "curve", "benchmark",
 })  # fmt: skip
 """Forms of exhibit that have a title and a subtitle for their page."""
 
@@ -291,12 +292,14 @@ _TITLES: dict[str, Said] = {
     "cells pairs": _entitle_series,
     "cells": entitle_cells,
     "path": _entitle_path,
+    "forest": entitle_forest,
     "curve": _entitle_curve,
     "benchmark": _entitle_benchmark,
 }
 _SUBTITLES: dict[str, Said] = {
     "cells": _subtitle_cells,
     "path": _subtitle_path,
+    "forest": subtitle_forest,
     "curve": _subtitle_curve,
     "benchmark": _subtitle_benchmark,
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -26,34 +27,66 @@ from evidence.language import capitalise, format_number, name_unit, say, shown_d
 from evidence.study import Study
 
 _MOST_LABEL = 2.6
+_UNDER = 0.12
+"""Inches below an interval whose label stands above it."""
 
 
 def _draw_coefficients(exhibit: Exhibit, study: Study, language: str, width: Width) -> Figure:
     rows = exhibit.rows
-    narrow = width == "narrow"
     figure = blank(width)
-    room = INCHES[width] - 0.1 if narrow else _MOST_LABEL
-    labels = [wrap(label_row(study, language, exhibit, row), room) for row in rows]
-    row_height = (0.44 if narrow else 0.34) + 0.15 * max(label.count("\n") for label in labels)
-    told = [_say_value(language, row) for row in rows]
+    labels = wrap_labels([label_row(study, language, exhibit, row) for row in rows], width)
+    base = 0.44 if width == "narrow" else 0.34
+    tall = base + 0.15 * max(label.count("\n") for label in labels)
+    drawn = [
+        Drawn(row, label, _say_value(language, row), tall)
+        for row, label in zip(rows, labels, strict=True)
+    ]
+    draw_rows(figure, drawn, language, width)
+    return figure
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A row as it is drawn: its numbers, wrapped label, value in words, height in inches."""
+
+    row: Mapping[str, Any]
+    label: str
+    value: str
+    tall: float
+
+
+def wrap_labels(labels: list[str], width: Width) -> list[str]:
+    """Break labels into lines that leave room for the intervals."""
+    room = INCHES[width] - 0.1 if width == "narrow" else _MOST_LABEL
+    return [wrap(label, room) for label in labels]
+
+
+def draw_rows(figure: Figure, drawn: Sequence[Drawn], language: str, width: Width) -> Axes:
+    """Draw rows of dots and intervals, from the top; the axes count inches downwards."""
+    narrow = width == "narrow"
+    labels, told = [one.label for one in drawn], [one.value for one in drawn]
+    data = pd.DataFrame([one.row for one in drawn])
+    total = sum(one.tall for one in drawn)
     left = 0.04 if narrow else widest("\n".join(labels).split("\n")) + 0.16
     right = INCHES[width] - widest(told) - 0.16
     head, foot = 0.3, 0.46
-    height = head + row_height * len(rows) + foot
+    height = head + total + foot
     figure.set_size_inches(INCHES[width], height)
     axes = figure.add_axes((
         left / INCHES[width],
         foot / height,
         (right - left) / INCHES[width],
-        row_height * len(rows) / height,
+        total / height,
     ))  # fmt: skip
-    axes.set_xlim(*_reach(exhibit.data, _words_reach(language, right - left)))
-    axes.set_ylim(-0.5, len(rows) - 0.5)
-    for n, (row, label, value) in enumerate(zip(rows, labels, told, strict=True)):
-        place = len(rows) - 1 - n - (0.22 if narrow else 0)
-        draw_estimate(axes, row, place)
-        _draw_label(axes, place, label, narrow=narrow)
-        _draw_value(axes, row, place, value)
+    axes.set_xlim(*_reach(data, _words_reach(language, right - left)))
+    axes.set_ylim(-total, 0)
+    top = 0.0
+    for one in drawn:
+        place = top - (one.tall - _UNDER if narrow else one.tall / 2)
+        draw_estimate(axes, one.row, place)
+        _draw_label(axes, place, one.label, narrow=narrow)
+        _draw_value(axes, one.row, place, one.value)
+        top -= one.tall
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     axes.set_yticks([])
     axes.grid(axis="x", color=GRID, linewidth=0.6)
@@ -62,10 +95,10 @@ def _draw_coefficients(exhibit: Exhibit, study: Study, language: str, width: Wid
     decimals = decimals_of_ticks(ticks)
     axes.set_xticks(ticks, [format_number(language, tick, decimals=decimals) for tick in ticks])
     axes.tick_params(axis="x", length=0, labelsize=SMALL)
-    axes.set_xlabel(capitalise(name_unit(language, rows[0]["unit"])), fontsize=SMALL)
+    axes.set_xlabel(capitalise(name_unit(language, drawn[0].row["unit"])), fontsize=SMALL)
     _draw_directions(axes, language)
     sns.despine(ax=axes, left=True, bottom=True)
-    return figure
+    return axes
 
 
 def _say_value(language: str, row: Mapping[str, Any]) -> str:
@@ -102,16 +135,24 @@ def _draw_label(axes: Axes, place: float, label: str, *, narrow: bool) -> None:
 
 
 def draw_estimate(axes: Axes, row: Mapping[str, Any], place: float) -> None:
-    """Draw the interval and the dot of a row; hollow and grey where nothing is told."""
-    told = is_told(row)
+    """Draw the interval and the dot of a row; hollow and grey where nothing is told.
+
+    The row's ``mark`` may ask for a diamond (``mean``), or for the dashed line of a ``range``.
+    """
+    told, mark = is_told(row), row.get("mark", "dot")
     color = BLUE if told else MUTED
+    if mark == "range":
+        ends = [row["conf_low"], row["conf_high"]]
+        axes.plot(ends, [place, place], color=INK, linewidth=1.2, linestyle=(0, (3, 2)))
+        axes.plot(ends, [place, place], "|", color=INK, markersize=9, markeredgewidth=1.4)
+        return
     if not pd.isna(row["conf_low"]):
         axes.plot([row["conf_low"], row["conf_high"]], [place, place], color=color, linewidth=1.8)
     if not pd.isna(row["reference"]):
         axes.plot([row["reference"]], [place], "|", color=INK, markersize=11, zorder=4)
     axes.plot(
-        [row["estimate"]], [place], "o", color=color, markersize=6, markeredgewidth=1.4,
-        markerfacecolor=color if told else "white", zorder=3,
+        [row["estimate"]], [place], "D" if mark == "mean" else "o", color=color, markersize=6,
+        markeredgewidth=1.4, markerfacecolor=color if told else "white", zorder=3,
     )  # fmt: skip
 
 

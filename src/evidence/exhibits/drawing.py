@@ -21,6 +21,7 @@ from evidence.exhibits.change import DRAWN as CHANGED
 from evidence.exhibits.coefficients import DRAWN as COEFFICIENTS
 from evidence.exhibits.curve import DRAWN as CURVES
 from evidence.exhibits.event_study import DRAWN as PATHS
+from evidence.exhibits.forest_plot import DRAWN as FORESTS
 from evidence.exhibits.noun import Exhibit
 from evidence.exhibits.pairs import DRAWN as PAIRS
 from evidence.exhibits.panels import DRAWN as PANELS
@@ -36,6 +37,7 @@ _DRAWN: dict[str, Callable[[Exhibit, Study, str, Width], Figure]] = {
     **PANELS,
     **PAIRS,
     **PATHS,
+    **FORESTS,
     **TILES,
     **BENCHMARKS,
     **REPORTED,

@@ -17,6 +17,7 @@ from evidence.exhibits.labels import (
     decimals_of_ticks,
     measure,
     widest,
+    wrap,
 )
 from evidence.exhibits.noun import Exhibit
 from evidence.exhibits.style import BLUE, GRID, INCHES, INK, MUTED, Width, blank
@@ -25,6 +26,7 @@ from evidence.language import capitalise, format_number, name_unit, say, shown_d
 from evidence.study import Study, label_of
 
 _TALL = {"wide": 2.3, "narrow": 2.1}
+_LINE = 0.14
 
 
 def _draw_path(exhibit: Exhibit, study: Study, language: str, width: Width) -> Figure:
@@ -35,7 +37,8 @@ def _draw_path(exhibit: Exhibit, study: Study, language: str, width: Width) -> F
     ticks = choose_ticks(low, high, 4)
     told = [format_number(language, tick, decimals=decimals_of_ticks(ticks)) for tick in ticks]
     left = widest(told, size=SMALL) + 0.12
-    head, foot = 0.42, 0.44
+    since = _say_since(rows[0], study, language, width, left)
+    head, foot = 0.42, 0.44 + _LINE * since.count("\n")
     height = head + _TALL[width] + foot
     figure.set_size_inches(INCHES[width], height)
     axes = figure.add_axes((
@@ -58,8 +61,17 @@ def _draw_path(exhibit: Exhibit, study: Study, language: str, width: Width) -> F
         if fits or n == len(rows) - 1 or row["event"] == 0:
             _draw_value(axes, row, value)
     axes.set_yticks(ticks, told, fontsize=SMALL)
-    _finish(axes, exhibit, study, language, events)
+    _finish(axes, exhibit, language, events, since)
     return figure
+
+
+def _say_since(
+    row: Mapping[str, Any], study: Study, language: str, width: Width, left: float
+) -> str:
+    """Say what periods are counted from, in lines that leave room for the word of direction."""
+    since = say(language, "figure.since", exposure=label_of(study, language, row["exposure"]))
+    lower = measure(f"\N{DOWNWARDS ARROW} {say(language, 'figure.lower')}", size=SMALL)
+    return wrap(capitalise(since), INCHES[width] - left - lower - 0.2, size=SMALL)
 
 
 def _reach(data: pd.DataFrame) -> tuple[float, float]:
@@ -112,7 +124,7 @@ def _draw_value(axes: Axes, row: Mapping[str, Any], value: str) -> None:
 
 
 def _finish(
-    axes: Axes, exhibit: Exhibit, study: Study, language: str, events: Sequence[float]
+    axes: Axes, exhibit: Exhibit, language: str, events: Sequence[float], since: str
 ) -> None:
     first = exhibit.rows[0]
     axes.axhline(0, color=INK, linewidth=0.9, zorder=1)
@@ -123,9 +135,8 @@ def _finish(
         steps, [format_number(language, float(step), decimals=0, signed=True) for step in steps],
         fontsize=SMALL,
     )  # fmt: skip
-    since = say(language, "figure.since", exposure=label_of(study, language, first["exposure"]))
     axes.annotate(
-        capitalise(since), (axes.get_position().x0, 0), (0, 3), xycoords="figure fraction",
+        since, (axes.get_position().x0, 0), (0, 3), xycoords="figure fraction",
         textcoords="offset points", ha="left", va="bottom", fontsize=SMALL, color=MUTED,
         annotation_clip=False,
     )  # fmt: skip

@@ -66,7 +66,7 @@ def list_figures(exhibits: Iterable[Exhibit]) -> tuple[Exhibit, ...]:
     groups: dict[str, list[Exhibit]] = {}
     for exhibit in exhibits:
         kind = exhibit.specification["kind"]
-        if exhibit.form in DRAWN_CELLS or kind in {"coefficients", "path"}:
+        if exhibit.form in DRAWN_CELLS or kind in {"coefficients", "forest", "path"}:
             groups.setdefault(exhibit.specification.get("together", exhibit.id), []).append(exhibit)
     return tuple(
         group[0] if "together" not in group[0].specification else join_measures(group, name)

@@ -10,6 +10,7 @@ import pandas as pd
 from evidence.exhibits.benchmark import list_compared, name_mark
 from evidence.exhibits.captions import count_of, label_any, say_measure
 from evidence.exhibits.curve import count_decimals
+from evidence.exhibits.forest_words import describe_forest
 from evidence.exhibits.noun import Exhibit
 from evidence.exhibits.pairs import sort_pairs
 from evidence.exhibits.series import Series, list_series
@@ -42,6 +43,7 @@ def describe(study: Study, language: str, exhibit: Exhibit) -> str:
         "cells map": _describe_tiles,
         "cells": _describe_series,
         "path": _describe_path,
+        "forest": describe_forest,
         "curve": _describe_curve,
         "benchmark": _describe_benchmark,
     }

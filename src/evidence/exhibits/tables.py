@@ -11,6 +11,7 @@ from evidence.exhibits.benchmark import list_compared
 from evidence.exhibits.captions import count_of, label_any
 from evidence.exhibits.comparisons import tabulate_findings
 from evidence.exhibits.curve import count_decimals
+from evidence.exhibits.forest_words import tabulate_forest
 from evidence.exhibits.noun import Exhibit
 from evidence.exhibits.pairs import sort_pairs
 from evidence.exhibits.series import list_series
@@ -45,6 +46,7 @@ def tabulate(study: Study, language: str, exhibit: Exhibit) -> Table:
         "cells pairs": _tabulate_series,
         "cells": tabulate_cells,
         "path": _tabulate_path,
+        "forest": tabulate_forest,
         "curve": _tabulate_curve,
         "benchmark": _tabulate_benchmark,
     }

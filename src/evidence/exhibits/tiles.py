@@ -20,10 +20,11 @@ from matplotlib.patches import Rectangle
 
 from evidence.errors import ExhibitError
 from evidence.exhibits.coefficients import is_told
+from evidence.exhibits.forest_words import find_place, list_places_of
 from evidence.exhibits.labels import PLAIN, wrap
 from evidence.exhibits.noun import Exhibit
 from evidence.exhibits.style import BLUE, GRID, INCHES, INK, MUTED, Width, blank
-from evidence.exhibits.words import amount_of_cell
+from evidence.exhibits.words import amount_of_cell, is_clear_of_zero
 from evidence.language import capitalise, format_number, join, shown_decimals
 from evidence.packs import load_country
 from evidence.study import Study, names_of_case
@@ -118,6 +119,8 @@ def list_tiles(study: Study, language: str, exhibit: Exhibit) -> dict[str, list[
     ExhibitError
         Where a case names no country.
     """
+    if exhibit.specification["kind"] == "forest":
+        return _list_places(study, language, exhibit)
     cases = {case.id: case for case in study.cases}
     tiles: dict[str, list[Line]] = {}
     for row in exhibit.rows:
@@ -130,6 +133,25 @@ def list_tiles(study: Study, language: str, exhibit: Exhibit) -> dict[str, list[
                 do="Draw it as rows, or add country to [cases] in the study file.",
             )
         tiles.setdefault(values["country"], []).append(_lay_line(study, language, exhibit, row))
+    return tiles
+
+
+def _list_places(study: Study, language: str, exhibit: Exhibit) -> dict[str, list[Line]]:
+    """List a line a sector of each country, of the places that a forest holds."""
+    tiles: dict[str, list[Line]] = {}
+    for row in sorted(list_places_of(exhibit), key=lambda row: str(row["place"])):
+        named = find_place(study, row["place"])
+        if named is None:
+            raise ExhibitError(
+                f"exhibit '{exhibit.id}'",
+                seen=f"the place '{row['place']}'",
+                expected="a country pack and a sector pack, such as BGD-garment",
+                do="Draw it as rows, or name the places by their packs.",
+            )
+        country, sector = named
+        value = format_number(language, row["estimate"], decimals=shown_decimals(row), signed=True)
+        line = Line(capitalise(sector.name[language]), value, is_clear_of_zero(row))
+        tiles.setdefault(country.iso3, []).append(line)
     return tiles
 
 
@@ -150,7 +172,9 @@ def _name_inside(study: Study, language: str, case: str) -> str:
 
 
 def _name_country(study: Study, language: str, iso3: str) -> str:
-    case = next(c for c in study.cases if c.values.get("country") == iso3)
+    case = next((c for c in study.cases if c.values.get("country") == iso3), None)
+    if case is None:
+        return load_country(study.root, iso3).name[language]
     names = names_of_case(study, language, case.id)
     return dict(zip(case.values, names, strict=True))["country"]
 

@@ -55,7 +55,13 @@ from evidence.models.designs.linear import (
     estimate_mundlak,
     estimate_random_effects,
 )
-from evidence.models.designs.pooling import Pooled, estimate_pooled_cells, pool_effects
+from evidence.models.designs.pooling import (
+    CELL,
+    FURTHER,
+    Pooled,
+    estimate_pooled_cells,
+    pool_effects,
+)
 from evidence.models.designs.sensitivity import Sensitivity, bound_violations, decompose_twfe
 from evidence.models.designs.shift_share import estimate_shift_share
 from evidence.models.few_clusters import FEW_CARRIERS, FEW_CLUSTERS
@@ -77,15 +83,17 @@ from evidence.models.kernel.clusters import (
 from evidence.models.kernel.curve import Curve, draw_curve, leave_out
 from evidence.models.kernel.least_squares import estimate_least_squares
 from evidence.models.kernel.streaming import estimate_streamed
-from evidence.models.level import guard_level, list_adopters
+from evidence.models.level import guard_level, list_adopters, list_behind
 from evidence.models.recurrence import link_findings, list_lasting
 from evidence.models.trends import bound_trends
 
 __all__ = [
+    "CELL",
     "COLUMNS",
     "CONF_LEVEL",
     "FEW_CARRIERS",
     "FEW_CLUSTERS",
+    "FURTHER",
     "AttritionWeights",
     "Bootstrapped",
     "Bounds",
@@ -144,6 +152,7 @@ __all__ = [
     "link_findings",
     "list_adopters",
     "list_bearing",
+    "list_behind",
     "list_cells",
     "list_diagnostics",
     "list_effects",

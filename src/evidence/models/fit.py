@@ -14,6 +14,7 @@ import pandas as pd
 
 from evidence.errors import ModelError
 from evidence.models.design import Diagnostic, Estimates, tabulate_estimates
+from evidence.models.designs.pooling import list_cell_terms
 from evidence.models.estimators import ABSORBING, LINEAR, RATIOS, choose_estimator, make_design
 from evidence.models.few_clusters import infer, label
 from evidence.models.kernel.absorb import absorb, code_effects
@@ -25,7 +26,7 @@ from evidence.models.level import (
     count_treated,
     find_clusters,
     guard_level,
-    list_adopters,
+    list_behind,
     list_units,
     select_used,
 )
@@ -111,7 +112,7 @@ def fit(panel: Panel, specification: str, *, case: str = "all") -> Fit:
         carriers=_bound(count_carriers(told_rows, spec, level), estimates),
         contributors={
             **_count_bearers(sample, spec, used, count_contributors(told_rows, spec)),
-            **{term: len(names) for term, names in list_adopters(sample, spec).items()},
+            **{term: len(names) for term, names in list_behind(sample, spec).items()},
         },
         units=list_units(told_rows, spec),
         diagnostics=estimates.diagnostics if estimates else (),
@@ -278,7 +279,19 @@ def _estimate(
         estimates = estimator(design)
         table = label(tabulate_estimates(estimates), estimates)
     table = table.assign(nobs=estimates.nobs, n_clusters=estimates.n_clusters)
-    return estimates, _silence(table, carriers, level)
+    table = _silence(table, carriers, level)
+    entity = sample.study.entity.level
+    if spec.estimator == "pooled_cells" and entity == _find_own_level(sample.study, spec):
+        told = tuple(name for name in spec.exposures if name in used)
+        cells = list_cell_terms(design, told)
+        levels = cells["n_entities"].notna().map({True: entity, False: level})
+        table = pd.concat([table, cells.assign(level=levels)], ignore_index=True)
+    return estimates, table
+
+
+def _find_own_level(study: Study, spec: Specification) -> str:
+    """Find the level of inference of the exposure itself, whatever coarser one is asked for."""
+    return guard_level(study, replace(spec, clusters=""))
 
 
 def _silence(table: pd.DataFrame, carriers: dict[str, int], level: str) -> pd.DataFrame:
@@ -319,13 +332,21 @@ def _complete(
         estimator=spec.estimator,
         outcome=spec.outcome,
         unit="log points" if spec.estimator in RATIOS else sample.study.variable(spec.outcome).unit,
-        nobs=frame["nobs"].fillna(len(sample.data)) if "nobs" in frame else len(sample.data),
+        nobs=_fill(frame, "nobs", len(sample.data)),
         n_treated_clusters=_count_treated(sample, spec, level, frame),
-        n_entities=sample.n_entities,
+        n_entities=_fill(frame, "n_entities", sample.n_entities),
         n_periods=sample.n_periods,
-        level=level,
+        level=_fill(frame, "level", level),
         role=spec.role,
     ).reindex(columns=list(COLUMNS))
+
+
+def _fill(frame: pd.DataFrame, name: str, value: int | str) -> pd.Series | int | str:
+    """Give a column where terms have their own, else the value of the whole sample."""
+    if name not in frame:
+        return value
+    filled = frame[name].astype("object").where(frame[name].notna(), value)
+    return filled if isinstance(value, str) else filled.astype("int64")
 
 
 def _count_treated(

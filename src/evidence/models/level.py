@@ -8,6 +8,7 @@ import pandas as pd
 
 from evidence.errors import ModelError, PanelError
 from evidence.models.designs.adoption import find_cohorts
+from evidence.models.designs.pooling import CELL, FURTHER
 from evidence.models.designs.shift_share import count_shocks
 from evidence.panel import UPPER, Panel, cluster_column
 from evidence.study import LEVELS, Specification, Study
@@ -186,6 +187,36 @@ def list_adopters(sample: Panel, spec: Specification) -> dict[str, list[str]]:
     return {**listed, f"{exposure} never": sorted(units[since.isna()].unique())}
 
 
+def list_behind(sample: Panel, spec: Specification) -> dict[str, list[str]]:
+    """List the protected units behind each term beside the exposures themselves.
+
+    Of an adoption path those of ``list_adopters``; of cells that are pooled those on the
+    thinnest side of the comparison in each, and of a further cell all of these together.
+    Empty for other estimators, and where no variable names the units.
+    """
+    if spec.estimator != "pooled_cells":
+        return list_adopters(sample, spec)
+    try:
+        column = cluster_column(sample.study, sample.provenance.protected_unit)
+    except PanelError:
+        return {}
+    cells = sample.data[cluster_column(sample.study, guard_level(sample.study, spec))].astype(str)
+    listed: dict[str, list[str]] = {}
+    for name in spec.exposures:
+        own = {cell: _list_least(part, name, column, spec)
+               for cell, part in sample.data.groupby(cells.to_numpy())}  # fmt: skip
+        listed |= {f"{name}{CELL}{cell}": units for cell, units in own.items()}
+        listed[f"{name}{FURTHER}"] = sorted({unit for units in own.values() for unit in units})
+    return listed
+
+
+def _list_least(data: pd.DataFrame, name: str, column: str, spec: Specification) -> list[str]:
+    """List the units on the thinnest side of an exposure's comparison."""
+    sides = _part_units(data[name], data[column].astype("string"), spec)
+    least = min(sides, key=lambda units: units.nunique())
+    return sorted(str(unit) for unit in least.dropna().unique())
+
+
 def _count_sides(sample: Panel, spec: Specification, units: pd.Series) -> dict[str, int]:
     """Count units on the thinnest side of each exposure, and of it on each side of a moderator."""
     data = sample.data
@@ -202,12 +233,17 @@ def _count_sides(sample: Panel, spec: Specification, units: pd.Series) -> dict[s
 
 
 def _least_side(values: pd.Series, units: pd.Series, spec: Specification) -> int:
+    return min(int(side.nunique()) for side in _part_units(values, units, spec))
+
+
+def _part_units(values: pd.Series, units: pd.Series, spec: Specification) -> list[pd.Series]:
+    """Part units by the sides of a comparison on which they stand, those that move among them."""
     values = values.astype("float64")
     commonest = values.mode()[0]
-    sides = [units[values != commonest].nunique()]
+    sides = [units[values != commonest]]
     if values.nunique() == 2:
-        sides.append(units[values == commonest].nunique())
+        sides.append(units[values == commonest])
     if compares_within(spec):
         within = values - values.groupby(level="entity").transform("mean")
-        sides.append(units[within.abs() > _STILL * max(1.0, float(values.abs().max()))].nunique())
-    return int(min(sides))
+        sides.append(units[within.abs() > _STILL * max(1.0, float(values.abs().max()))])
+    return sides

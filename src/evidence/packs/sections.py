@@ -251,14 +251,16 @@ class Dating:
     """One source's date of one step of an event.
 
     Sources that differ stand beside each other, an entry each. ``places`` names the places
-    that the date is for; without them, the whole reach of the event.
+    that the date is for; without them, the whole reach of the event. ``provenance`` is
+    ``secondary`` where the date was read elsewhere and the primary source (act, gazette, page of
+    the ministry) was not seen.
     """
 
     step: Step
     date: PartOfDay
     source: Written
     places: tuple[Written, ...] = ()
-    provenance: Literal["source", "background", "assumed"] = "source"
+    provenance: Literal["source", "secondary", "background", "assumed"] = "source"
 
 
 @strict

@@ -17,6 +17,9 @@ from evidence.models.kernel.least_squares import estimate_least_squares
 Method = Literal["paule_mandel", "dersimonian_laird"]
 _LEAST_CELLS = 3
 
+CELL, FURTHER = " cell ", " further cell"
+"""What follows a regressor's name in the terms of its cells, and of the range of further ones."""
+
 Known = dict[str, Estimates | str]
 """Cell → its estimates, or why it has none."""
 
@@ -28,7 +31,8 @@ class Pooled:
     ``std_error`` goes with the normal distribution, ``std_error_hk`` (Hartung and Knapp, never
     below the other) with t(k − 1). ``tau2`` is the variance of effects between cells, ``i2`` the
     share (0 to 1) of all variance that it is, ``q`` Cochran's test with ``q_p``.
-    ``prediction_low`` and ``prediction_high`` bound the effect in a further cell (95 per cent).
+    ``prediction_low`` and ``prediction_high`` bound the effect in a further cell (95 per cent),
+    ``prediction_error`` is its standard error √(τ² + error²).
     """
 
     estimate: float
@@ -40,6 +44,7 @@ class Pooled:
     q_p: float
     prediction_low: float
     prediction_high: float
+    prediction_error: float
 
 
 def pool_effects(
@@ -78,7 +83,8 @@ def pool_effects(
     scale = float(weights @ (eff - mean) ** 2) / (count - 1)
     careful = plain * max(1.0, scale)
     q, df = float(combined.q), count - 1
-    reach = float(stats.t.ppf((1 + CONF_LEVEL) / 2, count - 2)) * float(np.sqrt(tau2 + careful))
+    error = float(np.sqrt(tau2 + careful))
+    reach = float(stats.t.ppf((1 + CONF_LEVEL) / 2, count - 2)) * error
     return Pooled(
         estimate=mean,
         std_error=float(np.sqrt(plain)),
@@ -89,6 +95,7 @@ def pool_effects(
         q_p=float(stats.chi2.sf(q, df)),
         prediction_low=mean - reach,
         prediction_high=mean + reach,
+        prediction_error=error,
     )
 
 
@@ -191,6 +198,53 @@ def tabulate_cells(design: Design, term: str) -> pd.DataFrame:
         "weight": 1.0,
     }
     return table.astype("float64").astype({"rows": int, "entities": int}).rename_axis("cell")
+
+
+def list_cell_terms(design: Design, names: tuple[str, ...]) -> pd.DataFrame:
+    """List what was pooled, a row a cell, and the range in which a further cell may lie.
+
+    Returns
+    -------
+    DataFrame
+        Columns of ``tabulate_estimates`` and ``nobs, n_entities, n_clusters, cov_type,
+        small_sample, reason``. Terms are ``<name> cell <cell>``, of which errors are clustered by entity, and
+        ``<name> further cell``: the mean with the prediction interval of ``pool_effects`` in the
+        place of a confidence interval, and no p-value.
+    """
+    found, _ = estimate_cells(design)
+    parts = [_lay_terms(found, name) for name in names]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _lay_terms(found: dict[str, Estimates], name: str) -> pd.DataFrame:
+    rows = [
+        {
+            **tabulate_estimates(told).set_index("term").loc[name],
+            "term": f"{name}{CELL}{cell}",
+            "nobs": told.nobs,
+            "n_entities": told.n_clusters,
+            "n_clusters": told.n_clusters,
+            "cov_type": told.cov_type,
+            "small_sample": told.small_sample,
+            "reason": "",
+        }
+        for cell, told in found.items()
+    ]
+    pooled = pool_effects(*_gather(found, name))
+    further = {
+        "term": f"{name}{FURTHER}",
+        "estimate": pooled.estimate,
+        "std_error": pooled.prediction_error,
+        "conf_low": pooled.prediction_low,
+        "conf_high": pooled.prediction_high,
+        "conf_level": CONF_LEVEL,
+        "nobs": sum(told.nobs for told in found.values()),
+        "n_clusters": len(found),
+        "cov_type": "HK",
+        "small_sample": "prediction",
+        "reason": "",
+    }
+    return pd.DataFrame([*rows, further])
 
 
 def _select(design: Design, rows: np.ndarray) -> Design:
