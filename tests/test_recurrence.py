@@ -57,19 +57,21 @@ def _number(table: pd.DataFrame, row: Hashable, column: str) -> float:
     return float(table[column].to_dict()[row])
 
 
-def _covers(panel: Panel, specification: str) -> dict[str, bool]:
+def _miss(panel: Panel, specification: str) -> dict[str, float]:
+    """Say how many standard errors each exposure's estimate lies from its truth."""
     fitted = fit(panel, specification)
     truth = panel.provenance.truth[fitted.specification.outcome]
     rows = fitted.estimates.set_index("term")
     return {
-        term: _number(rows, term, "conf_low") <= truth[term] <= _number(rows, term, "conf_high")
+        term: abs(_number(rows, term, "estimate") - truth[term]) / _number(rows, term, "std_error")
         for term in fitted.specification.exposures
     }
 
 
 def test_verified_remedies_recover_the_declared_ratios(remediation: Panel) -> None:
-    assert all(_covers(remediation, "verified").values())
-    assert all(_covers(remediation, "gate").values())
+    # A single draw: tests/test_coverage.py counts over a hundred of them.
+    assert max(_miss(remediation, "verified").values()) < 4
+    assert max(_miss(remediation, "gate").values()) < 4
 
 
 def test_claims_that_nobody_checked_draw_reported_remedies_towards_zero(remediation: Panel) -> None:
@@ -80,7 +82,7 @@ def test_claims_that_nobody_checked_draw_reported_remedies_towards_zero(remediat
 
 
 def test_the_management_system_is_found_where_it_was_declared(recurrence: Panel) -> None:
-    assert all(_covers(recurrence, "remedies").values())
+    assert max(_miss(recurrence, "remedies").values()) < 4
     repeated = fit(recurrence, "repeated").estimates.iloc[0]
     placebo = fit(recurrence, "next").estimates.iloc[0]
     assert repeated["conf_low"] > 0

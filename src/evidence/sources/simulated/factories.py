@@ -33,8 +33,9 @@ def simulate_factories(
     ``1 + a_i + g_t + u_it + Σ δ_k (D_kit − prevalence_k)``: linear in the dialogue
     institutions D_k, so that the true effect on the share of findings is exactly
     δ_k times the mean base rate. Log output per hour is linear in D_k as well.
-    Institutions are adopted at random dates and are commoner in better factories, so
-    a pooled comparison is off the truth while a two-way within comparison is not.
+    Institutions are adopted at random dates and are commoner in factories that have more
+    findings and produce less anyway (high a_i), so a pooled comparison is off the truth
+    while a two-way within comparison is not.
 
     With ``[simulation.remedy]`` findings stay until they are remedied
     (``follow_findings``), assessments are on days of their own, and the true effects on
@@ -66,12 +67,12 @@ def simulate_factories(
     case = _find_case(simulation, country, sector)
     stream = zlib.crc32(f"{country}-{sector}".encode())
     rng = np.random.default_rng([simulation.seed, seed, stream])
-    quality = rng.uniform(-_FACTORY_SPREAD, _FACTORY_SPREAD, case.factories)
+    excess = rng.uniform(-_FACTORY_SPREAD, _FACTORY_SPREAD, case.factories)
     years = _draw_presence(rng, simulation, case)
-    dialogue = _draw_adoption(rng, simulation, quality, years)
+    dialogue = _draw_adoption(rng, simulation, excess, years)
     base = _base_rates(simulation.points, country)
-    factories = _factory_rows(rng, simulation, case, quality, years, dialogue)
-    chance = _chances(rng, simulation, case, quality, factories, base)
+    factories = _factory_rows(rng, simulation, case, excess, years, dialogue)
+    chance = _chances(rng, simulation, case, excess, factories, base)
     drawn = rng.uniform(size=chance.shape) < chance
     productivity = {"log_output_per_hour": dict(case.productivity)}
     if simulation.remedy is not None:
@@ -116,7 +117,7 @@ def _draw_presence(rng: np.random.Generator, simulation: Simulation, case: Simul
 
 
 def _draw_adoption(
-    rng: np.random.Generator, simulation: Simulation, quality: Floats, years: Any
+    rng: np.random.Generator, simulation: Simulation, excess: Floats, years: Any
 ) -> dict[str, npt.NDArray[np.bool_]]:
     """Draw when each factory gets each institution: arrays (factories, years).
 
@@ -126,9 +127,9 @@ def _draw_adoption(
     calendar = np.arange(simulation.years)
     adopted = {}
     for name, share in simulation.prevalence.items():
-        leaning = rng.uniform(size=quality.size) + quality / _FACTORY_SPREAD * 0.2
-        rank = leaning.argsort().argsort() / quality.size
-        start = np.full(quality.size, simulation.years)
+        leaning = rng.uniform(size=excess.size) + excess / _FACTORY_SPREAD * 0.2
+        rank = leaning.argsort().argsort() / excess.size
+        start = np.full(excess.size, simulation.years)
         early = rank >= 1 - share / 2
         late = ~early & (rank >= 1 - 1.5 * share)
         start[early] = 0
@@ -141,7 +142,7 @@ def _factory_rows(
     rng: np.random.Generator,
     simulation: Simulation,
     case: SimulatedCase,
-    quality: Floats,
+    excess: Floats,
     years: Any,
     dialogue: dict[str, npt.NDArray[np.bool_]],
 ) -> pd.DataFrame:
@@ -149,7 +150,7 @@ def _factory_rows(
     rows = factory.size
     log_hours = rng.normal(11.5, 0.5, case.factories)[factory]
     noise = _remembering(rng.normal(0, _NOISE, (case.factories, simulation.years)))
-    log_output = -2 * quality[factory] + 0.02 * year + noise[factory, year] + log_hours
+    log_output = -2 * excess[factory] + 0.02 * year + noise[factory, year] + log_hours
     for name, effect in case.productivity.items():
         log_output += effect * dialogue[name][factory, year]
     buyer = rng.integers(0, _BUYERS, case.factories)[factory]
@@ -191,7 +192,7 @@ def _chances(
     rng: np.random.Generator,
     simulation: Simulation,
     case: SimulatedCase,
-    quality: Floats,
+    excess: Floats,
     factories: pd.DataFrame,
     base: Floats,
 ) -> Floats:
@@ -200,7 +201,7 @@ def _chances(
     unit = factories["factory"].str[-4:].astype(int).to_numpy() - 1
     year = factories["year"].to_numpy() - simulation.first_year
     spread = rng.uniform(-_SHOCK_SPREAD, _SHOCK_SPREAD, (case.factories, simulation.years))
-    factor = 1 + quality[unit] + _YEARLY_CHANGE * year + _remembering(spread)[unit, year]
+    factor = 1 + excess[unit] + _YEARLY_CHANGE * year + _remembering(spread)[unit, year]
     for name, effect in case.noncompliance.items():
         factor += effect * (factories[name].to_numpy() - simulation.prevalence[name])
     which = np.repeat(np.arange(len(points)), [p.items for p in points])

@@ -99,12 +99,14 @@ def follow_findings(
 def list_true_ratios(simulation: Simulation) -> dict[str, dict[str, float]]:
     """List true log hazard ratios: rate of remedy → what a factory has → ratio.
 
-    Of the points of a cluster alone also what stands in the way of remedies there.
+    Of the points of a cluster alone also what stands in the way of remedies there. Where
+    something does, findings of all clusters together have no single ratio, and none is listed:
+    hazards that differ by what a comparison leaves out draw its ratios towards zero.
     """
     remedy = simulation.remedy
     assert remedy is not None
     own = {name: remedy.effects.get(name, 0.0) for name in simulation.prevalence}
-    truth = {"": own}
+    truth = {} if any(path.remedy for path in remedy.pathways) else {"": own}
     for path in remedy.pathways:
         part = truth.setdefault(f"_in_{path.cluster}", dict(own))
         part[f"noncompliant_on_{path.point}"] = path.remedy
