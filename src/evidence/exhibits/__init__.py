@@ -18,6 +18,7 @@ from evidence.exhibits.cells import (
     type_cells,
 )
 from evidence.exhibits.change import figure_change, name_cause
+from evidence.exhibits.columns import explain_columns, list_variables
 from evidence.exhibits.curve import figure_curve
 from evidence.exhibits.drawing import draw, show
 from evidence.exhibits.font_cache import remember
@@ -61,6 +62,7 @@ __all__ = [
     "draw",
     "entitle",
     "entitle_cells",
+    "explain_columns",
     "figure_benchmark",
     "figure_change",
     "figure_coefficients",
@@ -78,6 +80,7 @@ __all__ = [
     "list_families",
     "list_figures",
     "list_places",
+    "list_variables",
     "missing_characters",
     "name_case",
     "name_cause",
