@@ -78,14 +78,14 @@ def test_answers_computed_apart_are_right(panels: dict[str, Panel], slug: str) -
         assert check_answer(panel, exercise, ...).startswith("Not answered yet")
         assert check_answer(panel, exercise, None).startswith("Not answered yet")
     assert check_answer(panel, "estimate", round(float(str(answers["estimate"])), 1)) == "Right."
+    assert check_answer(panel, "rerun", f"evidence run notebooks/studies/{slug}.toml") == "Right."
 
 
 @pytest.mark.parametrize(
     ("exercise", "wrong"),
     [
-        ("entities", 151), ("entities", "many"), ("unchanged", 0), ("estimate", 4.0),
-        ("certainty", "high"), ("certainty", 3), ("placebo", True), ("placebo", 0),
-        ("rerun", "run it"),
+        ("entities", 151), ("unchanged", 0), ("estimate", 4.0), ("certainty", "high"),
+        ("placebo", True), ("rerun", "run it"), ("rerun", "evidence check course_ministry"),
     ],
 )  # fmt: skip
 def test_a_wrong_answer_gets_a_hint_that_does_not_give_the_answer(
@@ -94,6 +94,20 @@ def test_a_wrong_answer_gets_a_hint_that_does_not_give_the_answer(
     told = check_answer(panels["course_ministry"], exercise, wrong)
     assert told == f"Not yet. {EXERCISES[exercise].hint}"
     assert not re.search(r"\d", told)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "other"),
+    [
+        ("entities", "many"), ("estimate", (-4, 8)), ("estimate", "-4.8"), ("certainty", 3),
+        ("placebo", 0), ("placebo", "False"), ("entities", True), ("rerun", len),
+    ],
+)  # fmt: skip
+def test_another_kind_of_answer_is_told_how_to_write_it(
+    panels: dict[str, Panel], exercise: str, other: object
+) -> None:
+    told = check_answer(panels["course_ministry"], exercise, other)
+    assert told == f"Not yet: this is another kind of answer. {EXERCISES[exercise].kind}"
 
 
 def test_an_unknown_exercise_is_refused_with_the_nearest(panels: dict[str, Panel]) -> None:

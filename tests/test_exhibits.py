@@ -14,6 +14,8 @@ from evidence.exhibits import (
     figure_coefficients,
     find_font,
     label_row,
+    list_variables,
+    show,
     tabulate,
     words_of,
 )
@@ -129,3 +131,33 @@ def test_intervals_are_drawn_for_every_row(chains_neck: Neck) -> None:
     figure = _exhibit(chains_neck, "coefficients")
     assert not figure.data[["conf_low", "conf_high"]].isna().any().any()
     assert isinstance(figure.data, pd.DataFrame)
+
+
+def test_a_frame_is_shown_without_empty_columns_and_says_what_the_others_mean() -> None:
+    counts = pd.array([3, None], dtype="Int64")
+    frame = pd.DataFrame(
+        {"estimate": [0.5, None], "n_clusters": counts, "reason": ["", None], "<own>": "a"},
+        index=pd.Index(["x", "y"], name="term"),
+    )
+    told = show(frame).data
+    table, _, legend = told.partition("<details>")
+    heads = re.findall(r"<th>([^<]*)</th>", table.partition("<tbody>")[0])
+    assert [head for head in heads if head] == ["estimate", "n_clusters", "&lt;own&gt;", "term"]
+    assert re.findall("<code>(.*?)</code>", legend) == ["term", "estimate", "n_clusters"]
+    assert "NA" not in table
+    assert "td:nth-of-type(3)" in table
+    assert "td:nth-of-type(1)" not in table
+    assert "<th>0</th>" not in show(pd.DataFrame({"rows": [2.0]})).data
+    assert "<td>2</td>" in show(pd.DataFrame({"rows": [2.0]})).data
+    assert show(frame.drop(index=["x", "y"])).data == "<p>No rows.</p>"
+    assert "<details>" not in show(frame[["<own>"]].rename_axis(None)).data
+
+
+def test_the_variables_of_a_study_are_listed_in_its_words(chains: Study) -> None:
+    table = list_variables(chains)
+    assert list(table.index) == [v.name for v in chains.variables]
+    assert table.loc["factory", "meaning"] == "factory"
+    assert table.loc["committee", ["meaning", "unit"]].tolist() == [
+        "a worker-management committee", "yes (1) or no (0)",
+    ]  # fmt: skip
+    assert table["part"].str.startswith(tuple(v.role for v in chains.variables)).all()

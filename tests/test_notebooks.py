@@ -57,8 +57,11 @@ def test_it_is_short_and_holds_no_logic(path: Path) -> None:
     for cell in cells:
         assert len(cell.source.splitlines()) <= 12
         assert not re.search(r"^\s*[%!]", cell.source, re.MULTILINE)
-        for node in ast.parse(cell.source).body:
+        body = ast.parse(cell.source).body
+        for node in body:
             assert isinstance(node, CALM), ast.unparse(node)
+        for node in body[:-1]:
+            assert not isinstance(node, ast.Expr), f"not shown: {ast.unparse(node)}"
     imports = re.findall(r"^(?:import|from) .*", "\n".join(c.source for c in cells), re.MULTILINE)
     assert imports == ["import evidence as ev"]
 

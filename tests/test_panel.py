@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from evidence.panel import (
     cluster_column,
     list_complete,
     list_jumps,
+    list_truth,
     list_variation,
     select_sample,
     within_share,
@@ -314,3 +316,11 @@ def test_both_clocks_stand_beside_the_declared_variables(study: Study) -> None:
     )
     last = build_panel(study, measures_of(frame)).data.iloc[-1]
     assert (last["calendar_month"], last["months_since_enrolment"]) == (15, 12)
+
+
+def test_the_truth_is_told_of_what_the_study_names(study: Study) -> None:
+    truth = {"y": {"x": -0.5, "hidden": 1.0}, "x": {"hidden": 2.0}, "hidden": {"x": 3.0}}
+    panel = _panel(study, ROWS)
+    told = replace(panel, provenance=replace(panel.provenance, truth=truth))
+    assert list_truth(told).to_dict() == {"y": {"x": -0.5}}
+    assert list_truth(panel).empty

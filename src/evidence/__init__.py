@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from evidence.exhibits import figure_coefficients as figure_coefficients
     from evidence.exhibits import figure_forest as figure_forest
     from evidence.exhibits import figure_report as figure_report
+    from evidence.exhibits import list_variables as list_variables
     from evidence.exhibits import say_findings as say_findings
     from evidence.exhibits import show as show
     from evidence.exhibits import table_cells as table_cells
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from evidence.panel import build_panel as build_panel
     from evidence.panel import list_complete as list_complete
     from evidence.panel import list_jumps as list_jumps
+    from evidence.panel import list_truth as list_truth
     from evidence.panel import list_variation as list_variation
     from evidence.panel import report_data as report_data
     from evidence.sources import list_sources as list_sources
@@ -74,6 +76,8 @@ _ROOM = {
     "list_jumps": "panel",
     "list_lasting": "models",
     "list_sources": "sources",
+    "list_truth": "panel",
+    "list_variables": "exhibits",
     "list_variation": "panel",
     "load_study": "study",
     "read_sources": "sources",
@@ -115,6 +119,8 @@ __all__ = [
     "list_jumps",
     "list_lasting",
     "list_sources",
+    "list_truth",
+    "list_variables",
     "list_variation",
     "load_study",
     "read_sources",

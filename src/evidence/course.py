@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from evidence.errors import FindingError
 from evidence.findings import Finding, state
@@ -21,9 +22,11 @@ from evidence.toml import nearest
 class Exercise:
     """An exercise: what helps who is not there yet, and what the panel answers.
 
-    The answer is a count, a number in the finding's unit, a word, or whether something holds.
+    The answer is a count, a number in the finding's unit, a word, or whether something holds;
+    ``kind`` says how to write it.
     """
 
+    kind: str
     hint: str
     solve: Callable[[Panel], float | str | bool]
 
@@ -54,21 +57,32 @@ def check_answer(panel: Panel, exercise: str, answer: object) -> str:
     if answer is None or answer is ...:
         return "Not answered yet: write your answer in the place of the three dots."
     found = EXERCISES[exercise]
-    if _agrees(answer, found.solve(panel)):
+    right = found.solve(panel)
+    if not _is_alike(answer, right):
+        return f"Not yet: this is another kind of answer. {found.kind}"
+    if _agrees(answer, right):
         return "Right."
     return f"Not yet. {found.hint}"
 
 
-def _agrees(answer: object, right: object) -> bool:
+def _is_alike(answer: object, right: object) -> bool:
+    """Tell whether an answer is of the kind that is asked for: a word, a number, True or False."""
     if isinstance(right, bool) or isinstance(answer, bool):
-        return answer is right
-    if isinstance(right, str):
-        return isinstance(answer, str) and answer.casefold().split() == right.casefold().split()
-    if isinstance(right, int):
-        return answer == right
-    if not (isinstance(answer, int | float) and isinstance(right, float)):
-        return False
-    return math.isclose(answer, right, rel_tol=0.02, abs_tol=0.05)
+        return isinstance(right, bool) and isinstance(answer, bool)
+    return isinstance(answer, str if isinstance(right, str) else int | float)
+
+
+def _agrees(answer: object, right: object) -> bool:
+    if isinstance(answer, str) and isinstance(right, str):
+        return _spell(answer) == _spell(right)
+    if isinstance(answer, int | float) and isinstance(right, float):
+        return math.isclose(answer, right, rel_tol=0.02, abs_tol=0.05)
+    return answer == right
+
+
+def _spell(answer: str) -> list[str]:
+    """Part an answer into words; a study file may stand for its slug."""
+    return [PurePath(word).stem for word in answer.casefold().split()]
 
 
 def _find(panel: Panel, place: int) -> Finding:
@@ -93,33 +107,45 @@ def _solve_estimate(panel: Panel) -> float:
     return math.nan if estimate is None else float(estimate)
 
 
+_NUMBER = (
+    "Write a number, without quotation marks or a unit, and with a point rather than a comma "
+    "before decimals."
+)
+_WORD = "Write a word in quotation marks."
+
 EXERCISES = {
     "entities": Exercise(
+        _NUMBER,
         "A factory stands in the data once a year: rows are not factories. Read the column "
         "'entities' of the table above.",
         _count_entities,
     ),
     "unchanged": Exercise(
+        _NUMBER,
         "Look for the line of the exposure and the column 'never_change'. These factories say "
         "nothing about a change within factories.",
         _count_unchanged,
     ),
     "estimate": Exercise(
+        _NUMBER,
         "Read it off the first line of the findings, with a minus where less goes along; the unit "
         "is the one in the sentence.",
         _solve_estimate,
     ),
     "certainty": Exercise(
+        _WORD,
         "It is the word of the grade in the first line: high, moderate, low, very low or cannot "
         "tell.",
         lambda panel: _find(panel, 0).grade.label,
     ),
     "placebo": Exercise(
+        "Write True or False, without quotation marks.",
         "Write True where its interval leaves zero out, and False where zero is inside. An exposure "
         "on which nothing depends should find nothing.",
         lambda panel: _find(panel, -1).direction in {"decrease", "increase"},
     ),
     "rerun": Exercise(
+        "Write the command in quotation marks.",
         "Three words: the name of the workbench, what it is to do, and the slug of the study as "
         "the parameters have it.",
         lambda panel: f"evidence run {panel.study.slug}",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         type_cells,
     )
     from evidence.exhibits.change import figure_change, name_cause
+    from evidence.exhibits.columns import explain_columns, list_variables
     from evidence.exhibits.comparisons import entitle_findings, lay_findings
     from evidence.exhibits.curve import figure_curve
     from evidence.exhibits.drawing import draw, show
@@ -68,6 +69,7 @@ _MODULE = {
         "type_cells",
     ),
     "change": ("figure_change", "name_cause"),
+    "columns": ("explain_columns", "list_variables"),
     "comparisons": ("entitle_findings", "lay_findings"),
     "curve": ("figure_curve",),
     "drawing": ("draw", "show"),
@@ -116,6 +118,7 @@ __all__ = [
     "entitle",
     "entitle_cells",
     "entitle_findings",
+    "explain_columns",
     "figure_benchmark",
     "figure_change",
     "figure_coefficients",
@@ -136,6 +139,7 @@ __all__ = [
     "list_families",
     "list_figures",
     "list_places",
+    "list_variables",
     "missing_characters",
     "name_case",
     "name_cause",

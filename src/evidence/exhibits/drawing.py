@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
 import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from pandas.api.types import is_numeric_dtype
 
 from evidence.errors import ExhibitError
 from evidence.exhibits.benchmark import DRAWN as BENCHMARKS
@@ -19,6 +20,7 @@ from evidence.exhibits.captions import CAPTIONED, entitle, subtitle
 from evidence.exhibits.cautions import list_cautions
 from evidence.exhibits.change import DRAWN as CHANGED
 from evidence.exhibits.coefficients import DRAWN as COEFFICIENTS
+from evidence.exhibits.columns import explain_columns
 from evidence.exhibits.curve import DRAWN as CURVES
 from evidence.exhibits.event_study import DRAWN as PATHS
 from evidence.exhibits.forest_plot import DRAWN as FORESTS
@@ -94,6 +96,9 @@ def draw(
 def show(item: Exhibit | pd.DataFrame, study: Study | None = None, language: str = "en") -> Any:
     """Show an exhibit or a frame in a notebook: a picture with its words, or a table.
 
+    Columns of a frame that hold nothing are left out; what the others say stands folded away
+    below it.
+
     Raises
     ------
     ExhibitError
@@ -102,8 +107,10 @@ def show(item: Exhibit | pd.DataFrame, study: Study | None = None, language: str
     from IPython.display import HTML
 
     if isinstance(item, pd.DataFrame):
-        with pd.option_context("display.max_colwidth", None):
-            return HTML(item.to_html(na_rep="", border=0).replace("&lt;NA&gt;", ""))
+        held = item.loc[:, (item.notna() & (item != "")).any().to_numpy()]
+        if held.empty:
+            return HTML("<p>No rows.</p>")
+        return HTML(_as_table(held) + _as_legend(explain_columns(held)))
     if study is None:
         raise ExhibitError(
             f"exhibit '{item.id}'",
@@ -120,7 +127,35 @@ def show(item: Exhibit | pd.DataFrame, study: Study | None = None, language: str
         return HTML(_as_figure(item, study, language) + told)
     head, body = tabulate(study, language, item)
     texts = [[text for text, _ in row] for row in body]
-    return HTML(show(pd.DataFrame(texts, columns=head).set_index(head[0])).data + told)
+    return HTML(_as_table(pd.DataFrame(texts, columns=head).set_index(head[0])) + told)
+
+
+def _as_table(frame: pd.DataFrame) -> str:
+    """Set a frame as a table: texts to the left, whole numbers whole, no running numbers."""
+    whole = [n for n in frame.select_dtypes("float") if (frame[n].dropna() % 1 == 0).all()]
+    frame = frame.astype(dict.fromkeys(whole, "Int64"))
+    numbered = isinstance(frame.index, pd.RangeIndex)
+    heads = 0 if numbered else frame.index.nlevels
+    texts = [n for n, kind in enumerate(frame.dtypes, 1) if not is_numeric_dtype(kind)]
+    name = "-".join(map(str, ("ev", heads, *texts)))
+    left = [f".{name} tbody th", *(f".{name} thead th:nth-of-type({n + 1})" for n in range(heads))]
+    left += [f".{name} td:nth-of-type({n})" for n in texts]
+    left += [f".{name} thead th:nth-of-type({heads + n})" for n in texts]
+    with pd.option_context("display.max_colwidth", None):
+        told = frame.to_html(na_rep="", border=0, index=not numbered, classes=name)
+    told = told.replace("&lt;NA&gt;", "")
+    return f"<style>{', '.join(left)} {{text-align: left}}</style>{told}"
+
+
+def _as_legend(said: Mapping[str, str]) -> str:
+    """Fold away what the columns of a table say."""
+    if not said:
+        return ""
+    lines = "".join(
+        f"<dt><code>{html.escape(name)}</code></dt><dd>{html.escape(text)}</dd>"
+        for name, text in said.items()
+    )
+    return f"<details><summary>What the columns say</summary><dl>{lines}</dl></details>"
 
 
 def _as_figure(item: Exhibit, study: Study, language: str) -> str:

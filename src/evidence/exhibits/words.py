@@ -138,15 +138,19 @@ def say_findings(findings: tuple[Finding, ...], study: Study, language: str = "e
     Returns
     -------
     DataFrame
-        Index ``claim``; columns ``sentence``, ``certainty``.
+        Index ``claim``; columns ``sentence``, ``certainty``, and the ``reasons`` for it.
     """
     rows = []
     for finding in findings:
         entry = as_entry(finding)
-        sentence = word_finding(language, "sentence", entry, words_of(study, language, entry))
+        words = words_of(study, language, entry)
+        sentence = word_finding(language, "sentence", entry, words)
         certainty = say(language, f"grade.{finding.grade.label}")
-        rows.append((finding.claim, sentence, certainty))
-    return pd.DataFrame(rows, columns=["claim", "sentence", "certainty"]).set_index("claim")
+        reasons = [say(language, f"reason.{name}", **words) for name in finding.grade.reasons]
+        told = join(language, reasons, "semicolon")
+        rows.append((finding.claim, sentence, certainty, told))
+    columns = ["claim", "sentence", "certainty", "reasons"]
+    return pd.DataFrame(rows, columns=columns).set_index("claim")
 
 
 def tabulate_cells(

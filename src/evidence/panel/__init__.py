@@ -13,7 +13,7 @@ from evidence.panel.build import (
     within_share,
 )
 from evidence.panel.report import DataReport, report_data
-from evidence.panel.variation import list_complete, list_jumps, list_variation
+from evidence.panel.variation import list_complete, list_jumps, list_truth, list_variation
 
 __all__ = [
     "UPPER",
@@ -26,6 +26,7 @@ __all__ = [
     "list_complete",
     "list_gaps",
     "list_jumps",
+    "list_truth",
     "list_variation",
     "measure_attrition",
     "report_data",

@@ -40,6 +40,23 @@ def list_variation(panel: Panel) -> pd.DataFrame:
     return pd.DataFrame(rows).T.astype({"rows": int, "entities": int, "never_change": int})
 
 
+def list_truth(panel: Panel) -> pd.DataFrame:
+    """List the true effects that a simulated source declares, of what the study names.
+
+    Returns
+    -------
+    DataFrame
+        A row an exposure or control, a column an outcome: coefficients in the outcome's
+        unit, what passes through other columns included; empty for data that were observed.
+    """
+    declared = pd.DataFrame(panel.provenance.truth)
+    named = {v.name: v.role for v in panel.study.variables}
+    return declared.loc[
+        [name for name in named if name in declared.index and named[name] != "outcome"],
+        [name for name in named if name in declared and named[name] == "outcome"],
+    ].dropna(how="all")
+
+
 def list_complete(panel: Panel, entities: Iterable[str]) -> pd.DataFrame:
     """List the periods in which entities have all that a specification asks for.
 

@@ -305,13 +305,14 @@ def read_sources(
 
 
 def list_sources(snapshots: tuple[Snapshot, ...]) -> pd.DataFrame:
-    """List where the data come from: a row a table, with licence and hash."""
+    """List where the data come from: a row a table, with producer, licence, hash."""
     rows = [
         {
             "source": snapshot.record.id,
             "table": name,
             "rows": len(frame),
             "title": snapshot.record.title,
+            "producer": snapshot.record.producer,
             "licence": snapshot.record.licence,
             "confidentiality": snapshot.record.confidentiality,
             "sha256": snapshot.sha256[:12],
