@@ -157,7 +157,6 @@ def test_the_variables_of_a_study_are_listed_in_its_words(chains: Study) -> None
     table = list_variables(chains)
     assert list(table.index) == [v.name for v in chains.variables]
     assert table.loc["factory", "meaning"] == "factory"
-    assert table.loc["committee", ["meaning", "unit"]].tolist() == [
-        "a worker-management committee", "yes (1) or no (0)",
-    ]  # fmt: skip
+    meaning = list(table[["meaning", "unit"]].loc["committee"])
+    assert meaning == ["a worker-management committee", "yes (1) or no (0)"]
     assert table["part"].str.startswith(tuple(v.role for v in chains.variables)).all()
