@@ -21,10 +21,12 @@ PARTS = ("committee_safety", "committee_compensation", "committee_working_time",
 
 
 @cache
-def _run(slug: str, root: str) -> tuple[Panel, tuple[Fit, ...], tuple[Finding, ...]]:
-    """Do what the study's notebook does, for its first case."""
+def _run(
+    slug: str, root: str, number: int = 0
+) -> tuple[Panel, tuple[Fit, ...], tuple[Finding, ...]]:
+    """Do what the study's notebook does, for one of its cases."""
     plan = ev.load_study(f"{root}/notebooks/studies/{slug}.toml")
-    case = plan.cases[0]
+    case = plan.cases[number]
     panel = ev.build_panel(plan, ev.score_measures(plan, ev.read_sources(plan, case, 1)))
     fits = ev.fit_specifications(panel, slug, case=case.id)
     return panel, fits, ev.state(panel, fits)
@@ -81,6 +83,16 @@ def test_compliance_finds_again_what_was_declared(root: str) -> None:
         assert _lies_off(found[claim], truths[cluster]) < 3.3, claim
     assert list(found)[-1] == "placebo_next_year"
     assert found["placebo_next_year"].direction == "unclear"
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_every_claim_and_the_placebo_stand_in_every_country(root: str, number: int) -> None:
+    panel, _, found = _run("dialogue_and_compliance", root, number)
+    assert [finding.claim for finding in found] == [claim.id for claim in panel.study.claims]
+    assert all(finding.estimate is not None for finding in found)
+    assert found[-1].direction == "unclear"
+    assert found[0].true_effect is not None
+    assert _covers(found[0], found[0].true_effect)
 
 
 def test_within_and_pooled_stand_beside_each_other_in_words_of_their_own(root: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -11,9 +12,11 @@ from evidence.exhibits import (
     Exhibit,
     describe,
     draw,
+    entitle_findings,
     figure_coefficients,
     find_font,
     label_row,
+    lay_findings,
     list_variables,
     show,
     tabulate,
@@ -99,6 +102,45 @@ def test_a_table_of_places_has_a_row_a_place_and_a_column_a_claim(
     assert len(head) == 2 + len(chains.claims) == len(body[0])
     assert body[0][0][0] == "Bangladesh, garment"
     assert body[-1][0][0] == "Viet Nam, electronics"
+
+
+def test_claims_run_down_where_they_outnumber_places(chains: Study, chains_neck: Neck) -> None:
+    whole = _exhibit(chains_neck, "findings")
+    few = whole.data[whole.data["case"].isin(["BGD-garment", "KHM-garment"])]
+    few = few.reset_index(drop=True)
+    head, body = lay_findings(chains, "en", replace(whole, data=few))
+    assert head == ["Comparison", "Bangladesh, garment", "Cambodia, garment"]
+    assert len(body) == len(chains.claims) + 1
+    assert body[0][0][0].startswith("A worker-management committee: the non-compliance rate")
+    assert body[-1] == [("Factories", "", ""), ("120", "", ""), ("120", "", "")]
+    crossed = {row[0][0]: row[2:] for row in lay_findings(chains, "en", whole)[1]}
+    turned = [[row[n + 1] for row in body[:-1]] for n in range(2)]
+    assert turned == [crossed[place] for place in head[1:]]
+    found = {(row["case"], row["claim"]): row["finding"] for row in whole.rows}
+    assert body[0][2][2] == found["KHM-garment", chains.claims[0].id]
+
+
+def test_a_claim_that_a_place_lacks_is_said_to_be_not_estimated(
+    chains: Study, chains_neck: Neck
+) -> None:
+    whole = _exhibit(chains_neck, "findings")
+    lacking = whole.data.drop(index=1).reset_index(drop=True)
+    _, body = lay_findings(chains, "en", replace(whole, data=lacking))
+    assert body[0][3] == ("not estimated", "untested", "")
+
+
+def test_what_all_comparisons_share_is_told_once(chains: Study, chains_neck: Neck) -> None:
+    whole = _exhibit(chains_neck, "findings")
+    assert entitle_findings("en", whole) == "All comparisons of this study, place by place"
+    alike = whole.data[whole.data["outcome"] == "noncompliance"].reset_index(drop=True)
+    shown = replace(whole, data=alike)
+    assert entitle_findings("en", shown).endswith("place by place (percentage points)")
+    assert "(percentage points)" not in "".join(lay_findings(chains, "en", shown)[0])
+    one = alike[alike["case"] == "BGD-garment"].reset_index(drop=True)
+    head, body = lay_findings(chains, "en", replace(whole, data=one))
+    assert head[0] == "Comparison: the non-compliance rate"
+    assert (len(head), head[1], head[3]) == (4, "Estimate", "Factories")
+    assert {len(row) for row in body} == {len(head)}
 
 
 def test_words_never_fall_back_to_another_language(plants: Study) -> None:

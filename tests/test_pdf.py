@@ -19,6 +19,7 @@ import pypdfium2
 import pytest
 from icu4py.breakers import WordBreaker
 
+from evidence.brief.columns import share_width
 from evidence.brief.exporter import BriefPdfExporter
 from evidence.brief.imprint import DRAFT, Imprint, word_imprint
 from evidence.brief.model import compose
@@ -300,3 +301,19 @@ def test_a_gap_is_measured_and_a_lone_figure_takes_its_heading_along() -> None:
     assert float_figures([head, figure], headed=False)[0]["children"] == [head, figure]
     assert float_figures([head, figure, text], headed=False)[0] == head
     assert float_figures([head, figure, text], headed=True)[0]["children"] == [head, figure]
+    table = {"kind": "table"}
+    assert float_figures([head, figure, table], headed=True)[1] == table
+    floated = float_figures([head, figure, table, text], headed=True, tables=True)
+    assert [node.get("children") for node in floated] == [[head, figure], [table], None]
+
+
+def test_columns_are_as_wide_as_their_texts_within_bounds() -> None:
+    head = ["Place", "A long head that may break into several lines of a few letters"]
+    body = [[{"text": text} for text in row] for row in (["Viet Nam", "−1.4"], ["Japan", "0.2"])]
+    place, amount = share_width(head, body)
+    assert place + amount == pytest.approx(1)
+    assert place < amount
+    longer = [[{"text": "x" * 400}, *body[0][1:]]]
+    assert place < share_width(head, longer)[0] < 0.7
+    assert share_width(["ア" * 8, "x" * 16], [])[1] == pytest.approx(1 / 2.15)
+    assert sum(share_width(head, [])) == pytest.approx(1)

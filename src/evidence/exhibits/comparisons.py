@@ -103,7 +103,8 @@ def _cross_claims(
 ) -> tuple[list[str], list[Row]]:
     """Lay places by claims; how many entities a place has at least stands with the place."""
     told = {(row["case"], row["claim"]): row for row in exhibit.rows}
-    cases, claims = (list(dict.fromkeys(keys)) for keys in zip(*told, strict=True))
+    cases = list(dict.fromkeys(exhibit.data["case"]))
+    claims = [claim.id for claim in study.claims if (exhibit.data["claim"] == claim.id).any()]
     places = [name_case(study, language, case) for case in cases]
     least = exhibit.data.groupby("case")["n_entities"].min()
     counts = [(format_number(language, least[case], decimals=0), "", "") for case in cases]
