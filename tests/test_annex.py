@@ -70,7 +70,7 @@ def test_the_csv_holds_every_digit_of_what_was_cleared(cleared: Cleared) -> None
 def test_simulated_data_are_called_so_in_each_file(simulated: Cleared) -> None:
     assert {row["confidentiality"] for row in _read(write_csv(simulated, DRAFT))} == {"simulated"}
     text = write_latex(simulated, DRAFT).decode()
-    assert text.count("Simulated data") == text.count(r"\begin{table}") == 3
+    assert text.count("Simulated data") == text.count(r"\begin{table}") == 4
     model = word_model(simulated, "en", "government", DRAFT)
     sheet = openpyxl.load_workbook(io.BytesIO(write_sheet(simulated, "en", model))).active
     assert any(

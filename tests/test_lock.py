@@ -333,7 +333,7 @@ def test_a_brief_says_that_nothing_deviates_and_labels_what_was_not_planned(
     first = [row[0]["text"] for row in blocks_of(model, "evidence")[1]["body"]]
     claims = [row["claim"] for row in plants_neck.exhibits[1].rows]
     marked = {c for c, text in zip(claims, first, strict=True) if "(not planned" in text}
-    assert marked == {"union_between", "union_random", "union_sales"}
+    assert marked == {"union_between", "union_random", "union_sales", "placebo_next_year"}
     said = [text.endswith("(Not planned beforehand.)") for text in list_texts(model, "messages")]
     assert said == [False, False, False, True]
     assert not model["title"].startswith("Not planned")
@@ -388,7 +388,7 @@ def test_places_side_by_side_label_the_column_that_was_not_planned(
     marked = [
         "(not planned beforehand)" in head for head in blocks_of(model, "evidence")[1]["head"]
     ]
-    assert marked == [False, False, False, False, False, True]
+    assert marked == [False, False, False, False, False, True, True]
 
 
 def _call(*arguments: str | Path) -> tuple[int, str]:

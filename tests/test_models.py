@@ -216,7 +216,8 @@ def test_every_specification_of_a_notebook_is_fitted_in_file_order(plants: Panel
     fits = fit_specifications(plants, "plants", case="here")
     assert [f.specification.id for f in fits] == [s.id for s in plants.study.specifications]
     assert {f.case for f in fits} == {"here"}
-    assert {f.periods for f in fits} == {(1987, 1989)}
+    assert {f.periods for f in fits[:-1]} == {(1987, 1989)}
+    assert fits[-1].periods == (1987, 1988)
 
 
 def test_estimates_have_the_declared_columns_in_order(plants: Panel) -> None:

@@ -403,7 +403,7 @@ def test_a_withdrawn_edition_keeps_its_number_and_loses_its_words(
         assert cleared.study.heading.question not in text
     assert json.loads((folder / CARD).read_text("utf-8"))["state"] == "withdrawn"
     assert tell_state(read_history(root, "plants"), 1) == "withdrawn"
-    assert len(read_register(root, "plants").outputs) == 5
+    assert len(read_register(root, "plants").outputs) == 6
     portal = write_portal(root / "reports/public", ["plants"]).read_text("utf-8")
     assert "Withdrawn: edition 1" in portal
     with pytest.raises(BriefError, match="just what was withdrawn as edition 1"):

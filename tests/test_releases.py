@@ -59,7 +59,7 @@ def _over(neck: Neck, units: Mapping[str, Iterable[int]]) -> Neck:
 
 
 def _plants(neck: Neck, numbers: Iterable[int]) -> Neck:
-    names = ("within", "published", "between", "random", "sales_between")
+    names = ("within", "published", "between", "random", "sales_between", "next_year")
     return _over(neck, dict.fromkeys((f"all/{name}" for name in names), tuple(numbers)))
 
 
@@ -180,7 +180,8 @@ def test_models_of_one_release_may_lack_a_few_and_repeat_it_later(
     study: Study, plants_neck: Neck
 ) -> None:
     def samples(last: int) -> Neck:
-        units = dict.fromkeys(("all/within", "all/published", "all/random"), range(last))
+        whole = ("all/within", "all/published", "all/random", "all/next_year")
+        units = dict.fromkeys(whole, range(last))
         return _over(
             plants_neck, {**units, "all/between": range(1, last), "all/sales_between": range(last)}
         )

@@ -88,7 +88,8 @@ def test_its_error_is_the_formula_written_out() -> None:
     effect = exposure @ outcome / (exposure @ exposure)
     residual = outcome - effect * exposure
     stacked = _stack(shares)
-    shocks = np.linalg.pinv(stacked.T @ stacked) @ (stacked.T @ exposure)
+    stacked = np.column_stack([_demean(c.reshape(UNITS, PERIODS)).ravel() for c in stacked.T])
+    shocks = np.linalg.pinv(stacked, rcond=1e-9) @ exposure
     pulls = (shocks * (stacked.T @ residual)).reshape(HOMES, PERIODS).sum(axis=1)
     variance = HOMES / (HOMES - 1) * (pulls @ pulls) / (exposure @ exposure) ** 2
     assert _estimate(design, shares) == pytest.approx((effect, variance**0.5), rel=1e-9)

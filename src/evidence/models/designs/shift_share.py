@@ -16,6 +16,7 @@ from evidence.models.kernel.absorb import absorb, code_effects
 
 _EXACT = 1e-6
 _STILL = 1e-9
+_NOTHING = 1e-7
 
 
 def estimate_shift_share(
@@ -25,11 +26,16 @@ def estimate_shift_share(
 
     Coefficients are those of least squares with absorbed effects. With ẍ the exposure once all
     other regressors and effects are taken out, e the residuals and g̈ the coefficients of ẍ on
-    the shares in each period, the variance is Σ_h (Σ_t g̈_ht Σ_i s_ih e_it)² / (ẍ'ẍ)², times
-    H/(H−1), with t(H−1): AKM's equation for clustered shocks, the unit h (a home of buyers, an
-    industry) with all its periods as one cluster. It allows for any dependence between rows
-    that passes through the same shares. Shares need not add up to 1, but then shocks of a
-    common mean have to be taken out by effects or controls.
+    the shares of each period, of which the same is taken out (the shortest of them, where
+    several fit), the variance is Σ_h (Σ_t g̈_ht Σ_i s_ih e_it)² / (ẍ'ẍ)², times H/(H−1): AKM's
+    equation for clustered shocks, the unit h (a home of buyers, an industry) with all its
+    periods as one cluster. It is read with t(H*−1), H* = 1 / Σ_h v_h² of the shares v_h that the
+    units have in ẍ'ẍ, of the term with the fewest (Carter, Schnepel and Steigerwald 2017). On
+    the shares as they are, effects that cut across them would hide a part of ẍ, and the error
+    would be too small: as in the shock-level regression of Borusyak, Hull and Jaravel, the
+    scores add up to all of ẍ'e. It allows for any dependence between rows that passes through
+    the same shares. Shares need not add up to 1, but then shocks of a common mean have to be
+    taken out by effects or controls.
 
     Parameters
     ----------
@@ -57,13 +63,15 @@ def estimate_shift_share(
     weights = shares.to_numpy(dtype="float64")
     _check_shares(design, shares)
     columns = np.column_stack([design.regressors.to_numpy(), design.outcome.to_numpy()])
-    inside = absorb(columns.astype("float64"), code_effects(design.effects), where=design.where)
+    effects = code_effects(design.effects)
+    inside = absorb(columns.astype("float64"), effects, where=design.where)
     regressors, outcome = inside[:, :-1], inside[:, -1]
     coefficients = np.linalg.lstsq(regressors, outcome, rcond=None)[0].astype("float64")
     residuals = outcome - regressors @ coefficients
     terms = tuple(map(str, design.regressors.columns))
     periods = pd.factorize(design.outcome.index.get_level_values(1))[0].astype(np.int64)
     units, scores = weights.shape[1], {}
+    carried: list[float] = []
     for number, term in enumerate(terms):
         factor = scaled_by.get(term)
         own = weights if factor is None else weights * factor.to_numpy(dtype="float64")[:, None]
@@ -73,9 +81,12 @@ def estimate_shift_share(
         if amiss:
             raise _refuse(design, amiss)
         others = np.delete(regressors, number, axis=1)
-        alone = regressors[:, number]
-        alone = alone - others @ np.linalg.lstsq(others, alone, rcond=None)[0]
-        scores[number] = _score(own, alone, residuals, periods) / (alone @ alone)
+        laid = absorb(_lay_out(own, periods), effects, where=design.where)
+        left = np.column_stack([regressors[:, number], laid])
+        left -= others @ np.linalg.lstsq(others, left, rcond=None)[0]
+        pulls, parts = _score(left[:, 1:], np.column_stack([left[:, 0], residuals]), units)
+        scores[number] = pulls / parts.sum()
+        carried.append(parts.sum() ** 2 / (parts @ parts))
     covariance = np.full((len(terms), len(terms)), np.nan)
     told = list(scores)
     untold = (
@@ -89,7 +100,7 @@ def estimate_shift_share(
         terms=terms,
         coefficients=coefficients,
         covariance=covariance,
-        df=float(units - 1),
+        df=float(max(min(carried) - 1, 1.0)),
         nobs=len(outcome),
         n_clusters=units,
         cov_type="AKM",
@@ -104,14 +115,21 @@ def count_shocks(shares: pd.DataFrame) -> float:
     return float(means.sum() ** 2 / (means**2).sum())
 
 
-def _score(shares: Floats, exposure: Floats, residuals: Floats, periods: Codes) -> Floats:
-    """Sum g̈ times share-weighted residuals over periods: one score a unit of the shocks (H,)."""
-    total = np.zeros(shares.shape[1])
-    for period in range(int(periods.max()) + 1):
-        rows = periods == period
-        shocks = np.linalg.lstsq(shares[rows], exposure[rows], rcond=None)[0]
-        total += shocks * (shares[rows].T @ residuals[rows])
-    return total
+def _lay_out(shares: Floats, periods: Codes) -> Floats:
+    """Lay shares (n × H) out as n × (T · H), zero in other periods."""
+    there = periods[:, None] == np.arange(int(periods.max()) + 1)
+    laid: Floats = (there[:, :, None] * shares[:, None, :]).reshape(len(shares), -1)
+    return laid
+
+
+def _score(shares: Floats, columns: Floats, units: int) -> tuple[Floats, Floats]:
+    """Sum over periods, a unit of the shocks (H,): g̈ s'e, and g̈ s'ẍ, which add up to ẍ'ẍ.
+
+    ``columns`` (n × 2) are the exposure and the residuals, ``shares`` (n × T · H) laid out.
+    """
+    shocks = np.linalg.lstsq(shares, columns[:, 0], rcond=_NOTHING)[0]
+    parts = (shocks[:, None] * (shares.T @ columns)).reshape(-1, units, 2).sum(axis=0)
+    return parts[:, 1], parts[:, 0]
 
 
 def _check_shares(design: Design, shares: pd.DataFrame) -> None:
