@@ -136,7 +136,7 @@ def _as_table(frame: pd.DataFrame) -> str:
     told = frame.astype(dict.fromkeys(whole, "Int64"))
     texts = [not is_numeric_dtype(kind) for kind in told.dtypes]
     for n in (n for n, text in enumerate(texts) if text):
-        told.isetitem(n, told.iloc[:, n].map(_lean, na_action="ignore"))
+        told.isetitem(n, told.iloc[:, n].map(_lean, na_action="ignore").to_numpy())
     if told.columns.nlevels == 1:
         heads = [
             (_lean if text else html.escape)(str(head))
