@@ -150,6 +150,7 @@ def test_a_frame_is_shown_without_empty_columns_and_says_what_the_others_mean() 
     assert "NA" not in table
     assert "<th>0</th>" not in show(pd.DataFrame({"rows": [2.0]})).data
     assert "<td>2</td>" in show(pd.DataFrame({"rows": [2.0]})).data
+    assert "<td>0.0</td>" in show(pd.DataFrame({"p_value": [0.0]})).data
     assert "<th>&lt;b&gt;</th>" in show(pd.DataFrame({"<b>": [2.0]})).data
     lasting = pd.DataFrame([[0.5, 0.4]], index=pd.Index([90], name="days")).rename_axis(columns="x")
     assert "<th>x</th>" in show(lasting).data

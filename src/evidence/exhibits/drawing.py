@@ -132,7 +132,8 @@ def show(item: Exhibit | pd.DataFrame, study: Study | None = None, language: str
 
 def _as_table(frame: pd.DataFrame) -> str:
     """Set a frame as a table: texts to the left, whole numbers whole, no running numbers."""
-    whole = [n for n in frame.select_dtypes("float") if (frame[n].dropna() % 1 == 0).all()]
+    floats = {name: frame[name].dropna() for name in frame.select_dtypes("float")}
+    whole = [name for name, v in floats.items() if (v % 1 == 0).all() and v.abs().max() > 1]
     told = frame.astype(dict.fromkeys(whole, "Int64"))
     texts = [not is_numeric_dtype(kind) for kind in told.dtypes]
     for n in (n for n, text in enumerate(texts) if text):
