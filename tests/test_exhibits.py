@@ -183,14 +183,19 @@ def test_a_frame_is_shown_without_empty_columns_and_says_what_the_others_mean() 
     )
     told = show(frame).data
     table, _, legend = told.partition("<details>")
-    heads = re.findall(r"<th>([^<]*)</th>", table.partition("<tbody>")[0])
+    heads = re.findall(r"<th>(?:<div[^>]*>)?([^<]*)<", table.partition("<tbody>")[0])
     assert [head for head in heads if head] == ["estimate", "n_clusters", "&lt;own&gt;", "term"]
+    assert re.findall("<div style=\"text-align: left\">(.*?)</div>", table) == [
+        "&lt;own&gt;", "term", "x", "a", "y", "a",
+    ]  # fmt: skip
     assert re.findall("<code>(.*?)</code>", legend) == ["term", "estimate", "n_clusters"]
     assert "NA" not in table
-    assert "td:nth-of-type(3)" in table
-    assert "td:nth-of-type(1)" not in table
     assert "<th>0</th>" not in show(pd.DataFrame({"rows": [2.0]})).data
     assert "<td>2</td>" in show(pd.DataFrame({"rows": [2.0]})).data
+    assert "<td>0.0</td>" in show(pd.DataFrame({"p_value": [0.0]})).data
+    assert "<th>&lt;b&gt;</th>" in show(pd.DataFrame({"<b>": [2.0]})).data
+    lasting = pd.DataFrame([[0.5, 0.4]], index=pd.Index([90], name="days")).rename_axis(columns="x")
+    assert "<th>x</th>" in show(lasting).data
     assert show(frame.drop(index=["x", "y"])).data == "<p>No rows.</p>"
     assert "<details>" not in show(frame[["<own>"]].rename_axis(None)).data
 

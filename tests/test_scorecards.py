@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,7 +32,7 @@ from evidence.scorecards.group import (
 from evidence.scorecards.issues import lay_issues
 from evidence.scorecards.report import name_card
 from evidence.study import Disclosure, Study, load_study
-from samples import declare, make_project, specify, study_file, write_source, write_study
+from samples import Section, declare, make_project, specify, study_file, write_source, write_study
 
 RULES = Disclosure(threshold=10)
 HOSTILE = ("../../x", "<script>alert(1)</script>", "a/b\\c", "{{ c.unit }}", "\u00e9toile")
@@ -56,9 +57,14 @@ def _simulate(factories: int = 48, years: int = 4, seed: int = 5) -> pd.DataFram
     return frame
 
 
-def _make(folder: Path, frame: pd.DataFrame) -> Study:
+def _make(
+    folder: Path,
+    frame: pd.DataFrame,
+    variables: Iterable[Section] = VARIABLES,
+    specifications: Iterable[Section] = (WITHIN,),
+) -> Study:
     root = make_project(folder)
-    study = write_study(root, VARIABLES, [WITHIN])
+    study = write_study(root, variables, specifications)
     columns = {"id": "text", "year": "integer", "y": "number", "x": "integer"}
     csv = frame.to_csv(index=False, float_format="%.17g", lineterminator="\n")
     write_source(root, csv, columns, key=["id", "year"], extra='identifiers = ["id"]')
@@ -307,3 +313,23 @@ def test_issues_are_counted_in_assessments(sample: Study) -> None:
         (2018, 2, False, False, True, False),
     }
     assert [(cluster.id, cluster.gone) for cluster in issues.clusters] == [("pay", None)]
+
+
+def test_a_logarithm_is_told_in_its_own_unit_and_a_placebo_is_left_out(tmp_path: Path) -> None:
+    frame = _simulate()
+    frame["y"] = np.exp(frame["y"])
+    days = declare("log_y", "outcome", "factory-cycle", "log points")
+    later = declare("lead1_x", "exposure", "factory-cycle", "indicator")
+    variables = [*VARIABLES[:2], days, VARIABLES[3], later]
+    within = specify("within", "fixed_effects", "x", effects=["entity", "time"], outcome="log_y")
+    placebo = {**within, "id": "next", "exposure": "lead1_x", "role": "placebo"}
+    study = _make(tmp_path, frame, variables, [within, placebo])
+    (path,) = write_scorecards(clear(read_neck(study.internal), study), ["plant-003"])
+    shown = _text(path.read_text("utf-8"))
+    own = frame.loc[frame["id"] == "plant-003", "y"].to_numpy()
+    rows = dict(re.findall(r"(201[0-3])\s+([\d.,]+)\s", shown))
+    told = [float(rows[str(2010 + n)].replace(",", "")) for n in range(4)]
+    assert np.allclose(told, own, rtol=0.06)
+    assert "log points" not in shown
+    assert re.search(r"\d per\s+cent\s+(higher|lower)", shown.replace("\u00a0", " "))
+    assert "lead1" not in shown

@@ -128,14 +128,13 @@ EXERCISES = {
     ),
     "estimate": Exercise(
         _NUMBER,
-        "Read it off the first line of the findings, with a minus where less goes along; the unit "
-        "is the one in the sentence.",
+        "Read it off the first line of the findings, with a minus where the outcome is lower; the "
+        "unit is the one in the sentence.",
         _solve_estimate,
     ),
     "certainty": Exercise(
         _WORD,
-        "It is the word of the grade in the first line: high, moderate, low, very low or cannot "
-        "tell.",
+        "It stands under 'certainty' in the first line: high, moderate, low, very low or cannot tell.",
         lambda panel: _find(panel, 0).grade.label,
     ),
     "placebo": Exercise(

@@ -132,19 +132,29 @@ def show(item: Exhibit | pd.DataFrame, study: Study | None = None, language: str
 
 def _as_table(frame: pd.DataFrame) -> str:
     """Set a frame as a table: texts to the left, whole numbers whole, no running numbers."""
-    whole = [n for n in frame.select_dtypes("float") if (frame[n].dropna() % 1 == 0).all()]
-    frame = frame.astype(dict.fromkeys(whole, "Int64"))
-    numbered = isinstance(frame.index, pd.RangeIndex)
-    heads = 0 if numbered else frame.index.nlevels
-    texts = [n for n, kind in enumerate(frame.dtypes, 1) if not is_numeric_dtype(kind)]
-    name = "-".join(map(str, ("ev", heads, *texts)))
-    left = [f".{name} tbody th", *(f".{name} thead th:nth-of-type({n + 1})" for n in range(heads))]
-    left += [f".{name} td:nth-of-type({n})" for n in texts]
-    left += [f".{name} thead th:nth-of-type({heads + n})" for n in texts]
+    floats = {name: frame[name].dropna() for name in frame.select_dtypes("float")}
+    whole = [name for name, v in floats.items() if (v % 1 == 0).all() and v.abs().max() > 1]
+    told = frame.astype(dict.fromkeys(whole, "Int64"))
+    texts = [not is_numeric_dtype(kind) for kind in told.dtypes]
+    for n in (n for n, text in enumerate(texts) if text):
+        told.isetitem(n, told.iloc[:, n].map(_lean, na_action="ignore").to_numpy())
+    if told.columns.nlevels == 1:
+        heads = [
+            (_lean if text else html.escape)(str(head))
+            for head, text in zip(told.columns, texts, strict=True)
+        ]
+        told.columns = pd.Index(heads, name=told.columns.name)
+    numbered = isinstance(told.index, pd.RangeIndex)
+    if not numbered:
+        told = told.rename(index=_lean).rename_axis(index=lambda name: name and _lean(name))
     with pd.option_context("display.max_colwidth", None):
-        told = frame.to_html(na_rep="", border=0, index=not numbered, classes=name)
-    told = told.replace("&lt;NA&gt;", "")
-    return f"<style>{', '.join(left)} {{text-align: left}}</style>{told}"
+        table = told.to_html(na_rep="", border=0, index=not numbered, escape=False)
+    return table.replace("<NA>", "")
+
+
+def _lean(text: object) -> str:
+    """Set a text to the left; JupyterLab sets all cells to the right."""
+    return f'<div style="text-align: left">{html.escape(str(text))}</div>'
 
 
 def _as_legend(said: Mapping[str, str]) -> str:

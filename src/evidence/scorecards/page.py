@@ -87,11 +87,24 @@ def _label(study: Study, language: str, name: str) -> str:
 
 
 def _scale(study: Study, language: str, name: str) -> tuple[float, str]:
-    """Say by what values are multiplied to be shown, and their unit then."""
+    """Say by what values are multiplied to be shown, and their unit then; none for logarithms."""
     unit = study.variable(name).unit
-    if unit == "log points":
-        return 1.0, say(language, "scorecard.log_points")
-    return (100.0, "percent") if unit in {"share", "indicator"} else (1.0, unit)
+    if _is_log(name):
+        return 1.0, ""
+    if unit in {"share", "indicator"} or _is_chance(study, name):
+        return 100.0, "percent"
+    return 1.0, say(language, "scorecard.log_points") if unit == "log points" else unit
+
+
+def _is_log(name: str) -> bool:
+    """Tell whether a variable is a logarithm, which is shown as what it is one of."""
+    return name.startswith("log_")
+
+
+def _is_chance(study: Study, name: str) -> bool:
+    """Tell whether an outcome is the daily chance that a spell ends."""
+    spells = (s.outcome for s in study.specifications if s.estimator == "interval_censored")
+    return name in spells
 
 
 def _decimals(known: Benchmark, scale: float) -> int:
@@ -107,12 +120,14 @@ def _tell_amount(card: Card, language: str, known: Benchmark) -> dict[str, Any]:
     """Tell of a variable: a row a period with own value, marks of the group, place."""
     study = card.group.cleared.study
     scale, unit = _scale(study, language, known.name)
-    decimals, words = _decimals(known, scale), _nouns(study, language)
+    words = _nouns(study, language)
 
     def show(value: float | None) -> str:
         if value is None:
             return _withheld(language)
-        return format_number(language, scale * value, decimals=decimals)
+        told = math.exp(value) if _is_log(known.name) else scale * value
+        decimals = _decimals(known, told if _is_log(known.name) else scale)
+        return format_number(language, told, decimals=decimals)
 
     body = []
     own = card.own.dropna(subset=[known.name])
@@ -129,7 +144,7 @@ def _tell_amount(card: Card, language: str, known: Benchmark) -> dict[str, Any]:
     heads = ("period", "this", "mark_low", "mark_middle", "mark_high", "place", "count")
     return {
         "title": capitalise(_label(study, language, known.name)),
-        "unit": name_unit(language, unit),
+        "unit": name_unit(language, unit) if unit else "",
         "head": [say(language, f"scorecard.head_{name}", **words) for name in heads],
         "body": body,
         "empty": "" if body else say(language, "scorecard.no_value", **words),
@@ -257,12 +272,13 @@ def _numbers(
     study: Study, language: str, uptake: Uptake, known: Benchmark, taken: Taken
 ) -> dict[str, str]:
     scale, unit = _scale(study, language, uptake.outcome)
-    unit = "percentage points" if unit == "percent" else unit
-    decimals = _decimals(known, scale)
+    unit = {"percent": "percentage points", "": "percent"}.get(unit, unit)
+    decimals = _decimals(known, 100.0 if _is_log(known.name) else scale)
 
     def change(value: float) -> str:
-        amount = format_amount(language, scale * abs(value), unit, decimals=decimals)
-        size = round(scale * value, decimals)
+        told = 100.0 * math.expm1(value) if _is_log(known.name) else scale * value
+        amount = format_amount(language, abs(told), unit, decimals=decimals)
+        size = round(told, decimals)
         sign = "up" if size > 0 else "down" if size < 0 else "same"
         return say(language, f"scorecard.change_{sign}", amount=amount)
 

@@ -134,8 +134,13 @@ def _outcomes(study: Study) -> list[str]:
 
 
 def _exposures(study: Study) -> list[str]:
-    """List the exposures that are a factory's own, not its buyer's or its country's."""
-    return [v.name for v in study.variables if v.role == "exposure" and v.level not in _COARSER]
+    """List the exposures that are a factory's own and no mere placebo.
+
+    Left out is also what is its buyer's or its country's.
+    """
+    meant = {name for s in study.specifications if s.role != "placebo" for name in s.exposures}
+    own = [v.name for v in study.variables if v.role == "exposure" and v.level not in _COARSER]
+    return [name for name in own if name in meant]
 
 
 def _check_known(study: Study, frames: dict[str, pd.DataFrame], wanted: frozenset[str]) -> None:
