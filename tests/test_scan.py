@@ -769,3 +769,9 @@ def test_chance_explains_hits_among_many_numbers() -> None:
     assert len(set(others) & set(values.tolist())) > 20
     assert not find_values(dense, others)
     assert find_values(dense, {float(v): 5 for v in values[:40]})
+
+
+def test_a_space_between_operands_of_a_drawing_parts_no_thousands() -> None:
+    drawn = "q 1 0 0 -1 263.32736 96.60339 cm"
+    assert 1263.32736 in read_numbers(drawn)
+    assert set(read_numbers(drawn, grouped=False)) == {263.32736, 96.60339}

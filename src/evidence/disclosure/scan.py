@@ -51,7 +51,9 @@ def scan_bytes(payload: bytes, cleared: Cleared, name: str) -> None:
     for part in unpack(payload, name):
         _check_part(part, cleared, secrets)
         whole = part.texts if part.kind == "pdf" else part.texts[:1]
-        told = {text: read_numbers(text) for text in {*part.prose, *whole}}
+        prose = set(part.prose)
+        told = {text: read_numbers(text, grouped=text in prose or part.kind != "pdf")
+                for text in {*prose, *whole}}  # fmt: skip
         for text in part.prose:
             read |= told[text]
         if part.kind == "pdf" or part.texts[:1] != part.prose[:1]:

@@ -138,14 +138,19 @@ def find_numbers(secrets: Secrets, texts: Iterable[str]) -> bool:
     return bool(certain) or _exceeds_chance(secrets, seen)
 
 
-def read_numbers(text: str) -> dict[float, int]:
-    """Read the numbers of a text: magnitude → count of digits shown, five or more."""
+def read_numbers(text: str, *, grouped: bool = True) -> dict[float, int]:
+    """Read the numbers of a text: magnitude → count of digits shown, five or more.
+
+    ``grouped`` tells whether a space may part thousands; between operands of a drawing it
+    parts numbers.
+    """
     plain = _plain_digits(text)
     shown = {t for t in _NUMBER.findall(plain) if len(t) >= _FEW_DIGITS}
-    shown |= {re.sub(r"[^\d.]", "", t) for t in _THOUSANDS.findall(plain) if len(t) > _FEW_DIGITS}
+    spaced = plain if grouped else plain.replace(" ", "\n")
+    shown |= {re.sub(r"[^\d.]", "", t) for t in _THOUSANDS.findall(spaced) if len(t) > _FEW_DIGITS}
     shown |= {
         re.sub(r"[^\d,]", "", t).replace(",", ".")
-        for t in _COMMA.findall(plain)
+        for t in _COMMA.findall(spaced)
         if len(t) > _FEW_DIGITS
     }
     counted = {t: _count_digits(t) for t in shown}
