@@ -32,8 +32,8 @@ briefs: setup
 	$(BIN)/evidence brief --jobs $(JOBS) $(STUDIES)
 
 test: setup
-	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -n $(JOBS) --dist loadfile notebooks
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	JUPYTER_DEFAULT_PROVISIONER_NAME=evidence-warm $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -n $(JOBS) --dist loadfile notebooks
 
 verify: setup
 	$(BIN)/evidence verify --jobs $(JOBS) $(STUDIES)
