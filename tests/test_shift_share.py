@@ -95,6 +95,7 @@ def test_its_error_is_the_formula_written_out() -> None:
     assert _estimate(design, shares) == pytest.approx((effect, variance**0.5), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_it_covers_where_errors_by_rows_do_not() -> None:
     reach = 2.09
     hits, naive = [], []
