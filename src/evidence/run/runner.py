@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import importlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -131,16 +131,15 @@ def _run(
 def _execute_all(stale: list[Job], kernels: ThreadPoolExecutor, tell: Tell) -> tuple[Failure, ...]:
     from evidence.run.execute import execute
 
-    futures = {kernels.submit(execute, job, tell): job for job in stale}
+    def execute_one(job: Job) -> Failure | None:
+        failure = execute(job, tell)
+        tell(Event(job, "failed" if failure else "done"))
+        return failure
+
+    futures = [kernels.submit(execute_one, job) for job in stale]
     # Takes about as long as a short notebook, and is needed when that has ended.
     importlib.import_module("evidence.run.joining")
-    failures = []
-    for future in as_completed(futures):
-        failure = future.result()
-        if failure is not None:
-            failures.append(failure)
-        tell(Event(futures[future], "failed" if failure else "done"))
-    return tuple(failures)
+    return tuple(failure for future in futures if (failure := future.result()) is not None)
 
 
 def _end_kernels() -> None:
