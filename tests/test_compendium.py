@@ -120,8 +120,10 @@ def test_the_compendium_tells_each_line_with_studies_findings_and_placebo(tmp_pa
         unfetched=(Unfetched("far", "Far <away>", "en", ("pwt",), ("countries",)),),
     )
     placebo = {**TOLD, "claim": "no", "role": "placebo", "sentence": "We cannot tell."}
+    caught = {**placebo, "found": True, "sentence": "Next year's as well."}
+    findings = [TOLD, placebo, caught]
     for language in ("en", "bn"):
-        card = make_card("plants", language, lines=["policy", "public"], findings=[TOLD, placebo])
+        card = make_card("plants", language, lines=["policy", "public"], findings=findings)
         write_card(tmp_path / "plants", card)
     index = write_portal(tmp_path, ["plants"], site).read_text("utf-8")
     assert 'href="compendium.html"' in index
@@ -132,7 +134,8 @@ def test_the_compendium_tells_each_line_with_studies_findings_and_placebo(tmp_pa
         assert "Fewer &lt;b&gt;violations&lt;/b&gt;." in told
         for words in ("Rows of data: 12,345", "sector): 7", "Certainty: low", "Simulated data"):
             assert words in told
-        assert told.index("A check that should find nothing") < told.index("We cannot tell.")
+        assert told.index("A check that should find nothing:") < told.index("We cannot tell.")
+        assert told.index("but does find something") < told.index("Next year&#39;s as well.")
         assert 'href="plants/brief.en.html"' in told
     assert "No study of this line has a brief yet." in _section(page, "data")
     assert "Far &lt;away&gt;</span> (<code>pwt</code>)" in _section(page, "countries")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evidence.brief.blocks import list_items
-from evidence.brief.told import carrying_finding, entries_of, say_entry
+from evidence.brief.told import carrying_finding, entries_of, is_found, say_entry
 from evidence.disclosure import Cleared
 from evidence.language import is_reviewed
 
@@ -47,13 +47,14 @@ def write_card(
 
 
 def list_claims(cleared: Cleared, language: str) -> list[dict[str, Any]]:
-    """List every claim of a study: role, sentence, grade, count of cases, rows (``nobs``)."""
+    """List every claim of a study: role, whether it finds anything, sentence, grade, count of cases, rows (``nobs``)."""
     study = cleared.study
     specifications = {claim.id: claim.specification for claim in study.claims}
     return [
         {
             "claim": entry["claim"],
             "role": study.specification(specifications[entry["claim"]]).role,
+            "found": is_found(entry),
             "sentence": say_entry(cleared, language, entry),
             "grade": carrying_finding(cleared, entry)["grade"]["label"],
             "n_cases": entry.get("n_cases", 1),

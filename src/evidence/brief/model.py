@@ -16,7 +16,7 @@ from evidence.brief.front_matter import tell_front_matter
 from evidence.brief.plan import tell_plan
 from evidence.brief.prose import Earned, judge, lint_page, lint_study
 from evidence.brief.sources import tell_source
-from evidence.brief.told import MOST_MESSAGES, entries_of, lead_finding, say_entry
+from evidence.brief.told import MOST_MESSAGES, entries_of, is_found, lead_finding, say_entry
 from evidence.brief.trail import tell_trail
 from evidence.brief.versions import code_version
 from evidence.disclosure import Cleared, fingerprint
@@ -240,8 +240,7 @@ def _certainty(cleared: Cleared, language: str) -> str:
     words = words_of(cleared.study, language, finding)
     reasons = [say(language, f"reason.{name}", **words) for name in finding["grade"]["reasons"]]
     label = say(language, f"grade.{finding['grade']['label']}")
-    told = finding["direction"] in {"decrease", "increase"}
-    cases = entries_of(cleared)[0]["kind"] == "comparison" and told
+    cases = entries_of(cleared)[0]["kind"] == "comparison" and is_found(finding)
     untold = finding["grade"]["label"] == "cannot tell"
     alone = "brief.certainty_untold" if untold else "brief.certainty_line"
     message = "brief.certainty_cases" if cases else alone

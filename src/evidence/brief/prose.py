@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from evidence.brief.told import is_found
 from evidence.errors import EvidenceError
 from evidence.language import Flaw, Strength, list_flaws, list_numbers, strength_of, weakest
 from evidence.run import load_notebook
@@ -30,7 +31,6 @@ _PASSED_OVER = ("question", *(f"sections.{name}." for name in ("source", "backgr
                                                                "advice", "replies", "imprint")))  # fmt: skip
 _CODES = {"slug", "language", "audience", "direction", "id", "kind", "name", "tone", "rests", "claim",
           "source", "topics", "code", "cautions"}  # fmt: skip
-_ABOUT_SIZE = {"decrease", "increase"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def judge(study: Study, entries: list[dict[str, Any]]) -> Earned:
         told = [f for f in group if f["direction"] == entry["direction"]] or group
         shown = told if entry["kind"] == "comparison" else [entry]
         strength = weakest(_earned_by(finding) for finding in shown)
-        claims[entry["id"]] = strength if entry["direction"] in _ABOUT_SIZE else "nothing"
+        claims[entry["id"]] = strength if is_found(entry) else "nothing"
     prose = weakest(_earned_by(finding) for finding in findings) if findings else best.prose
     return Earned(weakest([prose, best.prose]), claims)
 

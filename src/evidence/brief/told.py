@@ -38,6 +38,11 @@ def say_entry(
     return say(language, "brief.unplanned", text=said)
 
 
+def is_found(entry: dict[str, Any]) -> bool:
+    """Tell whether an entry finds a difference, of whatever size."""
+    return entry["direction"] in {"decrease", "increase"}
+
+
 def lead_finding(cleared: Cleared) -> dict[str, Any]:
     """Find what the first message rests on: of the findings that say it, the weakest."""
     return carrying_finding(cleared, entries_of(cleared)[0])

@@ -118,7 +118,8 @@ def map_tables(
     if len(parts) > 1:
         frame = CodedFrame(pd.concat([part.data for part in parts], ignore_index=True))
     if any("kind" in table for table, _ in tables):
-        steps.append(("findings", len(frame.data), f"rows of type {NOT_A_FINDING} are no findings"))
+        reason = f"rows that the file marks {NOT_A_FINDING}, which are no findings, left out"
+        steps.append(("findings", len(frame.data), reason))
     if "assessment" in frame.data:
         frame = _keep_latest(frame, keys)
         reason = "earlier assessments of the same unit and period left out"

@@ -17,7 +17,10 @@ _STATES = ("draft", "published", "withdrawn")
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a brief says of a claim: its sentence, grade, and the cases and rows behind it."""
+    """What a brief says of a claim: its sentence, grade, and the cases and rows behind it.
+
+    ``found`` tells whether a difference was found; an old card does not say.
+    """
 
     claim: str
     role: str
@@ -25,6 +28,7 @@ class Told:
     grade: str
     n_cases: int
     nobs: int
+    found: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from evidence.study import Line
 
 _WORDS = (
     "simulated", "footer", "languages", "unfetched", "compendium", "compendium_lead",
-    "lines", "no_result", "placebo", "all_briefs",
+    "lines", "no_result", "all_briefs",
 )  # fmt: skip
 
 
@@ -53,8 +53,12 @@ def _show_study(language: str, card: Card) -> dict[str, Any]:
         "imprint": word_state(language, card),
         "simulated": card.simulated,
         "findings": [(f.sentence, _tell_facts(language, f)) for f in told["headline"]],
-        "placebos": [f.sentence for f in told["placebo"]],
+        "placebos": [(_introduce(language, f), f.sentence) for f in told["placebo"]],
     }
+
+
+def _introduce(language: str, placebo: Told) -> str:
+    return say(language, "portal.placebo_found" if placebo.found else "portal.placebo")
 
 
 def _tell_facts(language: str, told: Told) -> list[str]:

@@ -1,6 +1,6 @@
 """The plan of analysis, fixed before outcomes are read: ``<slug>.lock.toml``.
 
-A plan is every key of every headline specification, the claims on them, the variables
+A plan is every key of every headline or placebo specification, the claims on them, the variables
 that they name, the entry rules, the thresholds and the sources, as ``place = value``.
 The file is committed; its hash makes an edit by hand visible.
 """
@@ -36,6 +36,9 @@ _IDENTITY = {"specifications": "estimator", "claims": "specification", "variable
 _LEFT_OUT = {"id": ("specifications", "claims"), "name": ("variables",),
              "label": ("variables",), "noun": ("variables",), "exceptions": ("disclosure",)}  # fmt: skip
 """Keys that are no part of a plan: names, words for readers, requests that name outputs."""
+
+_FIXED = ("headline", "placebo")
+"""Roles of a specification that a plan fixes: what is claimed, and what should find nothing."""
 
 _UNORDERED = ("effects", "controls")
 
@@ -97,14 +100,14 @@ def lock_path(study: Study) -> Path:
 
 def plan_of(study: Study) -> dict[str, Any]:
     """Lay out the plan of a study file as place → value, without what is empty by default."""
-    headline = [spec for spec in study.specifications if spec.role == "headline"]
-    names = {spec.id for spec in headline}
+    fixed = [spec for spec in study.specifications if spec.role in _FIXED]
+    names = {spec.id for spec in fixed}
     claims = [claim for claim in study.claims if claim.specification in names]
-    used = {name for spec in headline for name in _names(spec)}
+    used = {name for spec in fixed for name in _names(spec)}
     used |= {study.entity.name, study.time.name}
     plan: dict[str, Any] = {"data.sources": list(study.data.sources)}
     plan |= {"cases": [case.id for case in study.cases]}
-    for section, items in (("specifications", headline), ("claims", claims)):
+    for section, items in (("specifications", fixed), ("claims", claims)):
         for item in items:
             plan |= _flatten(f"{section}.{item.id}", item)
     for variable in study.variables:
@@ -282,7 +285,7 @@ def _flatten(place: str, section: Any) -> dict[str, Any]:
 
 
 def _with_roles(study: Study, planned: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay out the study's plan, with planned items that are headline no more but still there."""
+    """Lay out the study's plan, with planned items of another role by now but still there."""
     plan = plan_of(study)
     for spec in study.specifications:
         if any(place.startswith(f"specifications.{spec.id}.") for place in planned):
