@@ -58,15 +58,19 @@ class _Scores:
     """Scores of the cells (C) of clusters as a linear map of the signs (b × G).
 
     A cell's score is its own sign times ``direct`` (C,), less ``left`` (C × P) times the
-    coefficients that the draw moves, ``right`` (P × G) times the signs.
+    coefficients that the draw moves, ``right`` (P × G) times the signs. ``whole`` (G × C)
+    is the same map in one piece, where its product costs less.
     """
 
     direct: Floats
     left: Floats
     right: Floats
     owners: Codes | None
+    whole: Floats | None
 
     def draw(self, signs: Floats) -> Floats:
+        if self.whole is not None:
+            return signs @ self.whole
         own = signs if self.owners is None else signs[:, self.owners]
         scores: Floats = own * self.direct - (signs @ self.right.T) @ self.left.T
         return scores
@@ -86,8 +90,8 @@ class _Draws:
     unit: float
 
     def p_value(self, null: float, *, enumerated: bool) -> float:
-        over = self.numerator[0] - null * self.numerator[1]
-        under = self.squares[0] - 2 * null * self.squares[1] + null**2 * self.squares[2]
+        over = np.array([1, -null]) @ self.numerator
+        under = np.array([1, -2 * null, null**2]) @ self.squares
         observed = abs(self.estimate - null) / self.error
         return _share(over, under, observed, enumerated=enumerated)
 
@@ -99,7 +103,8 @@ class _Draws:
 
 def _share(over: Floats, under: Floats, observed: float, *, enumerated: bool) -> float:
     """Give the share of draws as extreme as the observed one; ties count."""
-    count = int((over**2 >= (observed * (1 - _SAME)) ** 2 * np.maximum(under, 0.0)).sum())
+    bound = (observed * (1 - _SAME)) ** 2 * np.maximum(under, 0.0)
+    count = int(np.count_nonzero(over**2 >= bound))
     return count / len(over) if enumerated else (1 + count) / (1 + len(over))
 
 
@@ -234,8 +239,18 @@ def _prepare(moments: ClusterMoments, path: Floats, focal: Floats, inverse: Floa
     right = inverse @ (moments.cross[:, 1:, :] @ path).T
     crossed = len(moments.cells) > 0
     cells = moments.cells if crossed else moments.cross
-    direct = cells[:, 1:, :] @ path @ focal
-    return _Scores(direct, cells[:, 1:, 1:] @ focal, right, moments.owners if crossed else None)
+    direct, left = cells[:, 1:, :] @ path @ focal, cells[:, 1:, 1:] @ focal
+    owners = moments.owners if crossed else None
+    return _Scores(direct, left, right, owners, _join(direct, left, right, owners))
+
+
+def _join(direct: Floats, left: Floats, right: Floats, owners: Codes | None) -> Floats | None:
+    (columns, groups), cells = right.shape, len(direct)
+    if groups * cells > 2 * columns * (groups + cells):
+        return None
+    whole: Floats = -right.T @ left.T
+    whole[np.arange(cells) if owners is None else owners, np.arange(cells)] += direct
+    return whole
 
 
 def _group_cells(moments: ClusterMoments) -> list[tuple[float, Floats | None]]:

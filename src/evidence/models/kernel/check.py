@@ -9,6 +9,8 @@ from evidence.errors import ModelError
 from evidence.models.design import Design, Floats
 from evidence.models.kernel.absorb import Effects, code_effects
 
+_NUMBERS = "fiub"
+
 
 def check_design(design: Design, crossed: pd.Series | None = None) -> Effects:
     """Check the parts of a design against each other, and code its effects.
@@ -35,22 +37,18 @@ def lay_out(design: Design) -> Floats:
     """
     columns = np.empty((len(design.outcome), 1 + design.regressors.shape[1]))
     columns[:, 0] = design.outcome
-    for number, (name, column) in enumerate(design.regressors.items(), 1):
-        columns[:, number] = column
-        _check_finite(columns[:, number], str(name), design.where)
-    _check_finite(columns[:, 0], "the outcome", design.where)
-    return columns
-
-
-def _check_finite(column: Floats, name: str, where: str) -> None:
-    bad = len(column) - int(np.isfinite(column).sum())
-    if bad:
+    columns[:, 1:] = design.regressors.to_numpy(dtype=np.float64)
+    finite = np.isfinite(columns)
+    if not finite.all():
+        number = int(np.flatnonzero(~finite.all(axis=0))[0])
+        name = "the outcome" if not number else str(design.regressors.columns[number - 1])
         raise ModelError(
-            where,
-            seen=f"{bad} values of {name} that are missing or infinite",
+            design.where,
+            seen=f"{int((~finite[:, number]).sum())} values of {name} that are missing or infinite",
             expected="finite numbers",
             do="Drop or mend these rows in the raw file before you estimate.",
         )
+    return columns
 
 
 def _check_types(design: Design, crossed: pd.Series | None) -> None:
@@ -79,8 +77,12 @@ def _check_types(design: Design, crossed: pd.Series | None) -> None:
             expected="at least one, and each name once",
             do="Name each regressor once.",
         )
-    for name, column in [(design.outcome.name, design.outcome), *design.regressors.items()]:
-        if np.asarray(column).dtype.kind not in "fiub":
+    plain = all(
+        isinstance(own, np.dtype) and own.kind in _NUMBERS for own in design.regressors.dtypes
+    )
+    regressors = () if plain else design.regressors.items()
+    for name, column in [(design.outcome.name, design.outcome), *regressors]:
+        if np.asarray(column).dtype.kind not in _NUMBERS:
             raise ModelError(
                 design.where,
                 seen=f"{name} of type {column.dtype}",

@@ -6,7 +6,9 @@ products, errors from grouped sums. linearmodels is the oracle of its tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import functools
+import operator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -70,10 +72,11 @@ class _Rows:
 
 @dataclass(frozen=True, slots=True)
 class _Solved:
-    """A solution, what is left of each column within effects, and how to get scores.
+    """A solution, what is left of each column within effects, and how to get the meat.
 
     ``squares`` (K,) are the sums of squares that are left, ``within`` their shares;
-    ``explained`` says that the effects leave nothing of the outcome.
+    ``explained`` says that the effects leave nothing of the outcome, ``sum_meat`` gives
+    Σ s s' (K × K) of the scores of given clusters.
     """
 
     solution: Solution
@@ -82,7 +85,7 @@ class _Solved:
     residual_squares: float
     rank: int
     explained: bool
-    sum_by: Callable[[Codes], Floats]
+    sum_meat: Callable[[Codes], Floats]
 
 
 def estimate_least_squares(
@@ -318,13 +321,15 @@ def _solve_scans(rows: _Rows, starts: Codes) -> _Solved | None:
     """Solve a one- or two-way design sorted by entity without a copy of the columns."""
     centre = np.array([float(column[0]) for column in rows.columns])
     two_way = len(rows.effects.codes) == 2
-    periods = rows.effects.codes[1].astype(np.int32) if two_way else None
+    periods = rows.effects.codes[1] if two_way else None
     n_periods = rows.effects.levels[1] if two_way else 0
 
     def blocks() -> Iterator[Block]:
         return cut_blocks(rows.columns, rows.effects.codes[0], starts, periods, centre)
 
-    moments = _add(sum_moments(block, n_periods) for block in blocks())
+    moments: Moments = functools.reduce(
+        operator.add, (sum_moments(block, n_periods) for block in blocks())
+    )
     _check_finite(rows, moments.cross)
     reduced = reduce_moments(moments)
     _check_left(rows, reduced.cross, moments.spread)
@@ -333,18 +338,19 @@ def _solve_scans(rows: _Rows, starts: Codes) -> _Solved | None:
         return None
     direction = np.append(1.0, -solution.coefficients)
 
-    def sum_by(clusters: Codes) -> Floats:
-        scores = np.concatenate(
-            [sum_scores(block, reduced.paths, direction) for block in blocks()]
-        )[:, 1:]
-        return scores if clusters is rows.effects.codes[0] else _group(scores, clusters[starts])
+    def sum_meat(clusters: Codes) -> Floats:
+        scores = (sum_scores(block, reduced.paths, direction)[:, 1:] for block in blocks())
+        if clusters is rows.effects.codes[0]:
+            return np.asarray(sum(part.T @ part for part in scores))
+        grouped = _group(np.concatenate(list(scores)), clusters[starts])
+        return np.asarray(grouped.T @ grouped)
 
     squares = float(direction @ reduced.cross @ direction)
     left = np.diag(reduced.cross)[1:]
     rank = rows.effects.levels[0] - (len(rows.columns[0]) - rows.nobs) + reduced.rank
     explained = bool(find_absorbed(reduced.cross[:1, :1], moments.spread[:1], ["y"]))
     within = left / moments.spread[1:]
-    return _Solved(solution, left, within, squares, rank, explained, sum_by)
+    return _Solved(solution, left, within, squares, rank, explained, sum_meat)
 
 
 def _solve_columns(rows: _Rows, collinear: float) -> _Solved:
@@ -362,14 +368,17 @@ def _solve_columns(rows: _Rows, collinear: float) -> _Solved:
         )
     residual = left[:, 0] - left[:, 1:] @ solution.coefficients
 
-    def sum_by(clusters: Codes) -> Floats:
-        return _group(left[:, 1:] * residual[:, None], clusters)
+    def sum_meat(clusters: Codes) -> Floats:
+        grouped = _group(left[:, 1:] * residual[:, None], clusters)
+        return np.asarray(grouped.T @ grouped)
 
     whole = np.where(spread > 0, spread, np.diag(cross))[1:]
     inside = np.diag(cross)[1:]
     squares = float(residual @ residual)
     explained = bool(find_absorbed(cross[:1, :1], spread[:1], ["y"])) and bool(rows.effects.codes)
-    return _Solved(solution, inside, inside / whole, squares, rows.effects.rank, explained, sum_by)
+    return _Solved(
+        solution, inside, inside / whole, squares, rows.effects.rank, explained, sum_meat
+    )
 
 
 def _check_left(rows: _Rows, cross: Floats, spread: Floats) -> None:
@@ -420,13 +429,13 @@ def _infer(
 
 def _sum_meat(rows: _Rows, solved: _Solved) -> tuple[Floats, int]:
     assert rows.clusters is not None
-    first = solved.sum_by(rows.clusters)
+    meat = solved.sum_meat(rows.clusters)
     if rows.crossed is None:
-        return first.T @ first, _count_clusters(rows)
-    second = solved.sum_by(rows.crossed)
-    both = solved.sum_by(_recode(rows.clusters * (rows.crossed.max() + 1) + rows.crossed))
-    meat = first.T @ first + second.T @ second - both.T @ both
-    return meat, min(len(first), len(second))
+        return meat, _count_clusters(rows)
+    width = int(rows.crossed.max()) + 1
+    both = _recode(rows.clusters * width + rows.crossed)
+    meat = meat + solved.sum_meat(rows.crossed) - solved.sum_meat(both)
+    return meat, min(int(rows.clusters.max()) + 1, width)
 
 
 def _count_clusters(rows: _Rows) -> int:
@@ -444,11 +453,3 @@ def _count_clusters(rows: _Rows) -> int:
 def _group(scores: Floats, clusters: Codes) -> Floats:
     groups = int(clusters.max()) + 1
     return np.column_stack([np.bincount(clusters, column, minlength=groups) for column in scores.T])
-
-
-def _add(parts: Iterable[Moments]) -> Moments:
-    parts = iter(parts)
-    total = next(parts)
-    for part in parts:
-        total = total + part
-    return total

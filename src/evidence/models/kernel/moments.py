@@ -88,13 +88,13 @@ def cut_blocks(
     columns: Sequence[npt.NDArray[np.generic]],
     codes: Codes,
     starts: Codes,
-    periods: npt.NDArray[np.int32] | None,
+    periods: Codes | None,
     centre: Floats,
 ) -> Iterator[Block]:
     """Cut columns in memory (sorted by entity) into blocks of whole entities.
 
-    ``codes`` (n,) are the entities 0 … G−1 of the rows, ``starts`` (G,) their first rows;
-    ``centre`` (p,) is taken off.
+    ``codes`` (n,) are the entities 0 … G−1 of the rows, ``starts`` (G,) their first rows,
+    ``periods`` (n,) their periods; ``centre`` (p,) is taken off.
     """
     rows, width = len(columns[0]), len(columns)
     bounds = np.append(starts, rows)
@@ -110,7 +110,7 @@ def cut_blocks(
         np.copyto(values[:size], staged[:, :size].T)
         inside = (bounds[first : last + 1] - begin).astype(np.int32)
         owners = codes[begin:end] - first
-        own = None if periods is None else periods[begin:end]
+        own = None if periods is None else periods[begin:end].astype(np.int32)
         yield Block(values[:size], inside, owners, own)
 
 
