@@ -19,6 +19,7 @@ from evidence.exhibits import (
     lay_findings,
     list_variables,
     show,
+    subtitle,
     tabulate,
     words_of,
 )
@@ -145,6 +146,8 @@ def test_what_all_comparisons_share_is_told_once(chains: Study, chains_neck: Nec
 
 def test_words_never_fall_back_to_another_language(plants: Study) -> None:
     row = {"outcome": "log_scrap", "exposure": "d88", "moderator": ""}
+    bare = [replace(v, label={}) if v.name == "d88" else v for v in plants.variables]
+    plants = replace(plants, variables=tuple(bare))
     named = words_of(plants, "en", row)
     assert (named["outcome"], named["exposure"]) == ("the scrap rate", "d88")
     with pytest.raises(StudyError, match=r"no noun\.xx"):
@@ -207,3 +210,12 @@ def test_the_variables_of_a_study_are_listed_in_its_words(chains: Study) -> None
     meaning = list(table[["meaning", "unit"]].loc["committee"])
     assert meaning == ["a worker-management committee", "yes (1) or no (0)"]
     assert table["part"].str.startswith(tuple(v.role for v in chains.variables)).all()
+
+
+def test_a_figure_of_simulated_data_says_so_without_a_true_effect_too(
+    chains: Study, chains_neck: Neck, plants: Study, plants_neck: Neck
+) -> None:
+    figure = _exhibit(chains_neck, "coefficients")
+    bare = replace(figure, data=figure.data.assign(reference=float("nan")))
+    assert subtitle(chains, "en", bare).endswith("; simulated data")
+    assert "simulated" not in subtitle(plants, "en", _exhibit(plants_neck, "coefficients"))

@@ -145,7 +145,7 @@ EXERCISES = {
     ),
     "rerun": Exercise(
         "Write the command in quotation marks.",
-        "Three words: the name of the workbench, what it is to do, and the slug of the study as "
+        "Three words: the name of the workbench, what it is to do (run), and the name of the study as "
         "the parameters have it.",
         lambda panel: f"evidence run {panel.study.slug}",
     ),

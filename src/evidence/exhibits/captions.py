@@ -19,6 +19,7 @@ from evidence.exhibits.words import (
     entitle_cells,
     head_of_cells,
     is_clear_of_zero,
+    is_simulated,
     words_of,
 )
 from evidence.language import (
@@ -196,8 +197,9 @@ def _subtitle_findings(study: Study, language: str, exhibit: Exhibit) -> str:
         _say_entities(study, language, rows),
         say(language, f"figure.marks.{marks}", conf_level=level),
     ]  # fmt: skip
-    if not exhibit.data["reference"].isna().all():
-        parts += [say(language, "figure.truth")] if marks == "rows" else []
+    if marks == "rows" and not exhibit.data["reference"].isna().all():
+        parts.append(say(language, "figure.truth"))
+    if is_simulated(study):
         parts.append(say(language, "figure.simulated"))
     return join(language, parts, "semicolon")
 
@@ -238,6 +240,8 @@ def _subtitle_path(study: Study, language: str, exhibit: Exhibit) -> str:
     parts.append(say(language, "figure.marks.rows", conf_level=level))
     if exhibit.specification["reference"] is not None:
         parts.append(say(language, "figure.square"))
+    if is_simulated(study):
+        parts.append(say(language, "figure.simulated"))
     return join(language, parts, "semicolon")
 
 

@@ -29,7 +29,8 @@ _SAID = {
     "and CR3 are for few units, HK is for averages over places, AKM for exposures made of shares; "
     "windmeijer is for dynamic panels; unadjusted takes every row for independent",
     "current": "the day of the latest copy",
-    "days": "days from the last assessment to the archive",
+    "dates_differ": "sources name different dates",
+    "days": "days: from the last assessment to the archive, or how long findings lasted",
     "design": "what is compared with what",
     "df": "degrees of freedom of the test",
     "entered": "seen for the first time",
@@ -55,6 +56,8 @@ _SAID = {
     "p_adjusted": "the p-value, raised for the number of tests made together",
     "p_value": "how often chance alone would give an estimate at least as far from zero, "
     "if there were no difference (0 to 1)",
+    "placebo": "it never came into force, so nothing should be found",
+    "places": "where it holds, where not everywhere",
     "present": "units seen in the period",
     "previous": "the day of the copy before",
     "producer": "who made the data",
@@ -62,7 +65,7 @@ _SAID = {
     "reason": "why rows were left out, or why there is no number",
     "reasons": "why the certainty is what it is",
     "returned": "seen before, and not in the period before",
-    "role": "headline: carries a claim; robustness: set beside it for comparison; placebo: should "
+    "role": "headline: the main comparison; robustness: set beside it; placebo: should "
     "find nothing; replication: repeats a published table",
     "rows": "how many rows, one a unit and period unless the text says otherwise",
     "rows_before": "rows of the copy before",
@@ -77,7 +80,8 @@ _SAID = {
     "state": "good, look (a person should), or stop",
     "std": "standard deviation: how far values lie from their average",
     "std_error": "how far the estimate may be off by chance, typically",
-    "step": "what was done, in order; the rows are those left after it",
+    "step": "what was done, in order, with the rows left after it; of a policy, whether it was "
+    "announced, adopted or in force",
     "table": "the table of the source",
     "term": "the variable whose difference is estimated; with a colon, how much the estimate of "
     "the first differs with the second",

@@ -10,7 +10,7 @@ import pandas as pd
 from evidence.errors import StudyError
 from evidence.exhibits.forest import FURTHER_PLACE
 from evidence.exhibits.noun import Exhibit
-from evidence.exhibits.words import is_clear_of_zero, words_of
+from evidence.exhibits.words import is_clear_of_zero, is_simulated, words_of
 from evidence.language import (
     capitalise,
     format_interval,
@@ -21,7 +21,6 @@ from evidence.language import (
     shown_decimals,
 )
 from evidence.packs import Country, Sector, load_country, load_sector
-from evidence.sources import load_record
 from evidence.study import Study, label_of, names_of_case
 
 
@@ -129,14 +128,9 @@ def subtitle_forest(study: Study, language: str, exhibit: Exhibit) -> str:
     if exhibit.data["estimator"].nunique() > 1:
         method = say(language, f"trail.estimator.{_find_usual(exhibit)}")
         parts.append(say(language, "forest.usual", method=method))
-    if _is_simulated(study):
+    if is_simulated(study):
         parts.append(say(language, "figure.simulated"))
     return join(language, parts, "semicolon")
-
-
-def _is_simulated(study: Study) -> bool:
-    records = [load_record(study.root, source) for source in study.data.sources]
-    return any(record.confidentiality == "simulated" for record in records)
 
 
 def describe_forest(study: Study, language: str, exhibit: Exhibit) -> str:

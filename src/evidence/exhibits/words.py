@@ -24,9 +24,16 @@ from evidence.language import (
     tell_scale,
     word_finding,
 )
+from evidence.sources import load_record
 from evidence.study import Study, label_of, names_of_case, nouns_of
 
 _ALT = {"unclear": "untold", "unproven": "thin"}
+
+
+def is_simulated(study: Study) -> bool:
+    """Tell whether any source of a study is simulated."""
+    records = [load_record(study.root, source) for source in study.data.sources]
+    return any(record.confidentiality == "simulated" for record in records)
 
 
 def words_of(study: Study, language: str, row: Mapping[str, Any]) -> dict[str, str]:
