@@ -298,7 +298,7 @@ def test_other_versions_are_named(two: Study, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_several_reasons_stand_beside_each_other(two: Study) -> None:
-    _edit(two.root / "notebooks/two.ipynb", "Who is in", "Who stays in")
+    _edit(two.root / "notebooks/two.ipynb", "What was read", "What is read")
     _add_row(two)
     due = _due(two)
     assert due["KHM"] == "notebook changed"

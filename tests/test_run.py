@@ -109,7 +109,7 @@ def _edit(path: Path, old: str, new: str) -> None:
             "a trade union",
             "study file changed: variables",
         ),
-        ("notebooks/plants.ipynb", "Who is in", "Who stays in", "notebook changed"),
+        ("notebooks/plants.ipynb", "What was read", "What is read", "notebook changed"),
         (
             "data/sources/jobtraining.toml",
             "scrapped items",
