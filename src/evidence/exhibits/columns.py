@@ -57,7 +57,7 @@ _SAID = {
     "p_value": "how often chance alone would give an estimate at least as far from zero, "
     "if there were no difference (0 to 1)",
     "placebo": "it never came into force, so nothing should be found",
-    "places": "where it holds, where not everywhere",
+    "places": "for how many places the date is; 0 means wherever the policy reaches",
     "present": "units seen in the period",
     "previous": "the day of the copy before",
     "producer": "who made the data",
