@@ -47,7 +47,10 @@ def write_card(
 
 
 def list_claims(cleared: Cleared, language: str) -> list[dict[str, Any]]:
-    """List every claim of a study: role, whether it finds anything, sentence, grade, count of cases, rows (``nobs``)."""
+    """List every claim of a study.
+
+    Role, whether it finds anything, sentence, grade, count of cases, rows (``nobs``).
+    """
     study = cleared.study
     specifications = {claim.id: claim.specification for claim in study.claims}
     return [
