@@ -78,6 +78,21 @@ def test_the_true_effect_is_found_again_with_what_passes_through_others() -> Non
         assert off < 3.3, (outcome, off)
 
 
+def test_the_truth_of_a_product_is_how_much_an_effect_differs() -> None:
+    gap = {"name": "gap", "kind": "number", "mean": -0.5, "effects": {"union": 1.0}}
+    union = {"name": "union", "kind": "flag", "by": "entity", "mean": 0.5}
+    violations = {
+        "name": "violations", "kind": "share", "mean": 0.4, "spread": {"entity:time": 0.02},
+        "effects": {"hours": 0.01, "hours:gap": -0.02, "lag1_hours:union": 1.0},
+    }  # fmt: skip
+    hours = {"name": "hours", "kind": "number", "spread": {"entity:time": 1.0}}
+    columns = [union, gap, hours, violations]
+    output = {"name": "output", "kind": "number", "effects": {"violations": -2.0}}
+    _, truth = simulate_equations(declare(columns=[*columns, output]), {}, 1)
+    assert truth["violations"] == {"hours": 0.01, "hours:gap": -0.02, "hours:union": -0.02}
+    assert truth["output"]["hours:union"] == pytest.approx(0.04)
+
+
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
     held = []
     for seed in range(60):

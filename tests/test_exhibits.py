@@ -18,12 +18,18 @@ from evidence.exhibits import (
     label_row,
     lay_findings,
     list_variables,
+    say_findings,
     show,
     subtitle,
     tabulate,
     words_of,
 )
+from evidence.findings import state
+from evidence.measures import score_measures
+from evidence.models import fit_specifications
 from evidence.neck import Neck
+from evidence.panel import build_panel
+from evidence.sources import read_sources
 from evidence.study import Study
 
 
@@ -201,6 +207,45 @@ def test_a_frame_is_shown_without_empty_columns_and_says_what_the_others_mean() 
     assert "<th>x</th>" in show(lasting).data
     assert show(frame.drop(index=["x", "y"])).data == "<p>No rows.</p>"
     assert "<details>" not in show(frame[["<own>"]].rename_axis(None)).data
+
+
+def test_a_sentence_is_shown_as_text_and_a_small_number_with_its_digits() -> None:
+    assert show("a < b").data == "<p>a &lt; b</p>"
+    told = show(pd.DataFrame({"estimate": [0.61081, -0.00000312, 0.00007, 1e-12]})).data
+    cells = re.findall("<td>(?:<div[^>]*>)?([^<]*)<", told)
+    assert cells == ["0.6108", "-0.0000031", "0.000070", "0.0000"]
+
+
+def test_a_table_of_checks_says_what_they_ask() -> None:
+    keys = [("s", "hansen"), ("s", "within_share x"), ("s", "unknown")]
+    index = pd.MultiIndex.from_tuples(keys, names=["specification", "check"])
+    legend = show(pd.DataFrame({"value": [1.5, 0.5, 0.5]}, index=index)).data
+    said = re.findall("<code>(.*?)</code>", legend)
+    assert said == ["specification", "check", "value", "hansen", "within_share"]
+
+
+def test_a_sentence_in_a_notebook_stands_beside_what_was_taken_into_account(
+    plants: Study,
+) -> None:
+    case = plants.cases[0]
+    panel = build_panel(plants, score_measures(plants, read_sources(plants, case, 1)))
+    fits = fit_specifications(panel, "plants", case=case.id)
+    table = say_findings(state(panel, fits), plants)
+    assert table.loc["union_between", "accounted_for"] == "employees (log)"
+    assert table.loc["union_within", "accounted_for"] == ""
+
+
+def test_a_figure_counts_the_entities_of_each_estimate_where_they_differ(
+    plants: Study, plants_neck: Neck
+) -> None:
+    figure = _exhibit(plants_neck, "coefficients")
+    told = subtitle(plants, "en", figure).replace("\N{NO-BREAK SPACE}", " ")
+    assert "; 53 to 54 plants behind each estimate;" in told
+    alike = replace(figure, data=figure.data.assign(n_entities=54))
+    assert "; 54 plants;" in subtitle(plants, "en", alike).replace("\N{NO-BREAK SPACE}", " ")
+    days = [replace(v, unit="day") if v.role == "time" else v for v in plants.variables]
+    daily = replace(plants, variables=tuple(days))
+    assert "Year 1987" in subtitle(daily, "en", figure)
 
 
 def test_the_variables_of_a_study_are_listed_in_its_words(chains: Study) -> None:

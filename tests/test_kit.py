@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import builtins
 import csv
+import hashlib
 import io
 import json
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
 import pytest
 
 import evidence.kit.collect as collecting
@@ -196,6 +198,42 @@ def test_of_restricted_data_no_record_goes_along(cleared: Cleared) -> None:
     assert list(records) == ["records/manifest.json"]
     assert json.loads(records["records/manifest.json"])["files"] == {}
     assert "restricted" in left_out[0]
+
+
+def _bind(cleared: Cleared, *identifiers: str) -> Cleared:
+    """Bind the run as that of the simulated buyers, whose record names them."""
+    data = replace(cleared.study.data, sources=("buyers",))
+    told = {"confidentiality": "simulated", "identifiers": list(identifiers)}
+    neck = replace(cleared.neck, protected={**cleared.neck.protected, **told})
+    return replace(cleared, study=replace(cleared.study, data=data), neck=neck)
+
+
+def test_equations_may_name_the_groups_that_they_draw(cleared: Cleared) -> None:
+    bound, place = _bind(cleared, "JPN-01"), "data/sources/buyers.toml"
+    payload = (cleared.study.root / place).read_bytes()
+    assert b"JPN-01" in payload
+    collecting._scan_papers(bound, {place: payload})
+    named = payload.replace(b"buyers from", b"buyers such as JPN-01 from")
+    with pytest.raises(DisclosureError, match=r"buyers\.toml: an identifier of a factory"):
+        collecting._scan_papers(bound, {place: named})
+    with pytest.raises(DisclosureError, match="an identifier of a factory"):
+        collecting._scan_papers(bound, {"data/sources/other.toml": payload})
+
+
+def test_hashes_of_the_lock_are_no_values_of_a_unit(cleared: Cleared) -> None:
+    panel = pd.read_parquet(next(cleared.study.internal.glob("cases/*/*/panel.parquet")))
+    values = panel["log_scrap"].dropna().unique()[:4].astype("float64")
+    lock = b"pandas==3.0 --hash=other-" + values.tobytes().hex().encode()
+    assert len(values.tobytes()) == len(hashlib.sha256().digest())
+    bound = _bind(cleared, "anvil-works")
+    collecting._scan_papers(bound, {"requirements.lock": lock})
+    with pytest.raises(DisclosureError, match=r"other\.lock.*exact values of a factory"):
+        collecting._scan_papers(bound, {"other.lock": lock})
+    with pytest.raises(DisclosureError, match=r"requirements\.lock: an identifier"):
+        collecting._scan_papers(bound, {"requirements.lock": lock + b"  # anvil works"})
+    plain = b"".join(b"# %.12f\n" % value for value in abs(values))
+    with pytest.raises(DisclosureError, match=r"requirements\.lock: exact values"):
+        collecting._scan_papers(bound, {"requirements.lock": lock + b"\n" + plain})
 
 
 @pytest.mark.parametrize(

@@ -561,6 +561,11 @@ def test_who_bears_a_coefficient_and_what_it_is_without_them(tmp_path: Path) -> 
     first = str(table.index[0])
     rest = _fit_frame(tmp_path / "q", frame[frame["factory"] != first], TWO_WAY)
     assert table.loc[first, "estimate"] == pytest.approx(rest.loc["x", "estimate"], rel=SAME)
+    buyers = list_bearing(panel, "s", level="buyer")
+    assert (buyers.index.name, len(buyers)) == ("buyer", 8)
+    most = buyers.index[0]
+    rest = _fit_frame(tmp_path / "b", frame[frame["buyer"] != most], TWO_WAY)
+    assert buyers.loc[most, "estimate"] == pytest.approx(rest.loc["x", "estimate"], rel=SAME)
     one = _treat(frame, "f003")
     alone = list_bearing(make_panel(tmp_path / "r", one, FACTORIES, [WITHIN]), "s")
     assert alone.index[0] == "f003"

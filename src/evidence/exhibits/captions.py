@@ -121,7 +121,7 @@ def _entitle_neutrally(study: Study, language: str, exhibit: Exhibit, what: str)
 
 def _subtitle_cells(study: Study, language: str, exhibit: Exhibit) -> str:
     series = list_series(study, language, exhibit)
-    counts = exhibit.data["contributors"].dropna()
+    counts = pd.Series([count for one in series for count in one.counts]).dropna()
     parts = [say_measure(study, language, exhibit)]
     if is_over_time(study, exhibit):
         parts.append(_say_span(study, language, exhibit))
@@ -189,11 +189,7 @@ def _subtitle_findings(study: Study, language: str, exhibit: Exhibit) -> str:
     marks = "map" if exhibit.form == "map" else "rows"
     parts = [
         unit,
-        format_period(
-            language,
-            min(int(row["first_period"]) for row in rows),
-            max(int(row["last_period"]) for row in rows),
-        ),
+        _say_periods(study, language, rows),
         _say_entities(study, language, rows),
         say(language, f"figure.marks.{marks}", conf_level=level),
     ]  # fmt: skip
@@ -205,13 +201,25 @@ def _subtitle_findings(study: Study, language: str, exhibit: Exhibit) -> str:
 
 
 def _say_entities(study: Study, language: str, rows: list[dict[str, Any]]) -> str:
-    """Count the entities of a figure: of each case those of its largest comparison."""
-    largest: Mapping[str, int] = {
-        case: max(int(row["n_entities"]) for row in rows if row["case"] == case)
-        for case in {row["case"] for row in rows}
-    }
-    told = count_of(language, sum(largest.values()))
-    return say(language, "figure.entities", count=told, nouns=nouns_of(study, language)[1])
+    """Count the entities behind each estimate; over cases, those of each one's largest."""
+    counts = pd.DataFrame(rows)[["case", "n_entities"]].astype({"n_entities": int})
+    nouns = nouns_of(study, language)[1]
+    if counts["case"].nunique() == 1 and counts["n_entities"].nunique() > 1:
+        told = _say_counts(language, counts["n_entities"])
+        return say(language, "figure.steps", count=told, nouns=nouns)
+    largest = int(counts.groupby("case")["n_entities"].max().sum())
+    return say(language, "figure.entities", count=count_of(language, largest), nouns=nouns)
+
+
+def _say_periods(study: Study, language: str, rows: list[dict[str, Any]]) -> str:
+    """Say from when to when rows were compared; what is counted, where it is not years."""
+    first = min(int(row["first_period"]) for row in rows)
+    last = max(int(row["last_period"]) for row in rows)
+    told = format_period(language, first, last)
+    if study.time.unit == "year":
+        return told
+    label = label_of(study, language, study.time.name)
+    return say(language, "figure.time", label=capitalise(label), period=told)
 
 
 def _entitle_path(study: Study, language: str, exhibit: Exhibit) -> str:

@@ -1,4 +1,4 @@
-"""What the columns of a notebook's tables say, for a reader who has never seen them."""
+"""What the columns and checks of a notebook's tables say, for a reader who has never seen them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ _SAID = {
     "25%": "a quarter of the values lie below it",
     "50%": "the middle value: half of the values lie below it",
     "75%": "three quarters of the values lie below it",
+    "accounted_for": "what else the comparison takes into account",
     "added": "rows that the earlier copy did not have",
     "archived": "the day on which the file was put into the archive",
     "between": "how far the units' own means lie from each other, in the variable's unit",
@@ -55,7 +56,7 @@ _SAID = {
     "nobs": "rows that were compared",
     "p_adjusted": "the p-value, raised for the number of tests made together",
     "p_value": "how often chance alone would give an estimate at least as far from zero, "
-    "if there were no difference (0 to 1)",
+    "if there were no difference (0 to 1); 0.0000 is a number too small for so many digits",
     "placebo": "it never came into force, so nothing should be found",
     "places": "for how many places the date is; 0 means wherever the policy reaches",
     "present": "units seen in the period",
@@ -98,6 +99,26 @@ _SAID = {
 }
 """Column of a frame → what it says; English, as notebooks are."""
 
+_CHECKED = {
+    "ar1": "whether errors of one period and the next are correlated; in changes they are",
+    "ar2": "whether errors two periods apart are correlated; a small p-value speaks against it",
+    "effective_clusters": "how many groups of equal weight would tell as much",
+    "effective_shocks": "how many shocks of equal weight would tell as much",
+    "hansen": "whether the instruments agree with each other; a small p-value says no",
+    "heterogeneity": "whether all places are alike but for chance; a small p-value says no",
+    "i2": "the part of all variance that differences between places make up, from 0 to 1",
+    "n_entities": "units that are compared",
+    "n_instruments": "how many instruments there are; many more than units would be too many",
+    "prediction_high": "upper end of the range in which a further place is predicted to lie",
+    "prediction_low": "lower end of the range in which a further place is predicted to lie",
+    "pretrend": "whether the periods before differ; a small p-value says that they do",
+    "sargan": "as hansen, where all errors vary alike",
+    "tau2": "the variance between places that chance leaves",
+    "weight_matrix": "how many instruments carry something of their own",
+    "within_share": "how much of the term's variation the comparison uses, from 0 to 1",
+}
+"""Check of a specification → what it asks."""
+
 _LANGUAGE = "en"
 _ROLES = {
     "entity": "entity: who is followed",
@@ -117,9 +138,16 @@ _UNITS = {
 
 
 def explain_columns(frame: pd.DataFrame) -> dict[str, str]:
-    """Say what the columns of a frame mean, its index first; unknown ones are left out."""
+    """Say what the columns of a frame mean, its index first, then what its checks ask.
+
+    Unknown ones are left out.
+    """
     names = [*map(str, frame.index.names), *map(str, frame.columns)]
-    return {name: _SAID[name] for name in names if name in _SAID}
+    said = {name: _SAID[name] for name in names if name in _SAID}
+    if "check" not in frame.index.names:
+        return said
+    checks = (str(check).split()[0] for check in frame.index.get_level_values("check"))
+    return said | {name: _CHECKED[name] for name in checks if name in _CHECKED}
 
 
 def list_variables(study: Study) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
@@ -12,7 +13,7 @@ import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
-from pandas.api.types import is_numeric_dtype
+from pandas.api.types import is_float_dtype, is_numeric_dtype
 
 from evidence.errors import ExhibitError
 from evidence.exhibits.benchmark import DRAWN as BENCHMARKS
@@ -47,6 +48,7 @@ _DRAWN: dict[str, Callable[[Exhibit, Study, str, Width], Figure]] = {
     **CHANGED,
 }
 _DPI = 220
+_DECIMALS, _MOST_DECIMALS = 4, 8
 """Dots an inch of a PNG, for documents that do not take SVG."""
 
 
@@ -93,8 +95,10 @@ def draw(
     return buffer.getvalue()
 
 
-def show(item: Exhibit | pd.DataFrame, study: Study | None = None, language: str = "en") -> Any:
-    """Show an exhibit or a frame in a notebook: a picture with its words, or a table.
+def show(
+    item: Exhibit | pd.DataFrame | str, study: Study | None = None, language: str = "en"
+) -> Any:
+    """Show an exhibit, a frame or a sentence in a notebook: a picture with its words, a table.
 
     Columns of a frame that hold nothing are left out; what the others say stands folded away
     below it.
@@ -106,6 +110,8 @@ def show(item: Exhibit | pd.DataFrame, study: Study | None = None, language: str
     """
     from IPython.display import HTML
 
+    if isinstance(item, str):
+        return HTML(f"<p>{html.escape(item)}</p>")
     if isinstance(item, pd.DataFrame):
         held = item.loc[:, (item.notna() & (item != "")).any().to_numpy()]
         if held.empty:
@@ -136,6 +142,9 @@ def _as_table(frame: pd.DataFrame) -> str:
     whole = [name for name, v in floats.items() if (v % 1 == 0).all() and v.abs().max() > 1]
     told = frame.astype(dict.fromkeys(whole, "Int64"))
     texts = [not is_numeric_dtype(kind) for kind in told.dtypes]
+    for n, kind in enumerate(told.dtypes):
+        if is_float_dtype(kind) and _is_tiny(told.iloc[:, n]).any():
+            told.isetitem(n, told.iloc[:, n].map(_write_small, na_action="ignore").to_numpy())
     for n in (n for n, text in enumerate(texts) if text):
         told.isetitem(n, told.iloc[:, n].map(_lean, na_action="ignore").to_numpy())
     if told.columns.nlevels == 1:
@@ -150,6 +159,21 @@ def _as_table(frame: pd.DataFrame) -> str:
     with pd.option_context("display.max_colwidth", None):
         table = told.to_html(na_rep="", border=0, index=not numbered, escape=False)
     return table.replace("<NA>", "")
+
+
+def _is_tiny(values: pd.Series) -> pd.Series:
+    """Tell which values would show as zero."""
+    size = values.abs()
+    shown: pd.Series = (size >= 10.0**-_MOST_DECIMALS) & (size < 10.0**-_DECIMALS / 2)
+    return shown
+
+
+def _write_small(value: float) -> str:
+    """Write a number with four decimals, a small one with as many as it needs for two digits."""
+    size, decimals = abs(value), _DECIMALS
+    if 10.0**-_MOST_DECIMALS <= size < 10.0**-_DECIMALS:
+        decimals = 1 - math.floor(math.log10(size))
+    return f"{value:.{decimals}f}"
 
 
 def _lean(text: object) -> str:

@@ -21,7 +21,8 @@ class Series:
     """One group's shown values along the axis, each of length k.
 
     ``steps`` names what stands on the axis, ``places`` says where; ``values`` are in the
-    unit that a reader sees, nan where nothing is shown, and ``texts`` say them.
+    unit that a reader sees, nan where nothing is shown, and ``texts`` say them; ``counts``
+    are the entities behind them, nan where untold.
     """
 
     label: str
@@ -29,6 +30,7 @@ class Series:
     places: tuple[float, ...]
     values: tuple[float, ...]
     texts: tuple[str, ...]
+    counts: tuple[float, ...]
 
     @property
     def shown(self) -> tuple[int, ...]:
@@ -111,6 +113,7 @@ def _lay_series(
             _name_step(study, language, part, axis, row),
             _value(asked, row),
             amount_of_cell(language, asked, row),
+            math.nan if pd.isna(row["contributors"]) else float(row["contributors"]),
         )
         for row in rows
     ]
@@ -123,6 +126,7 @@ def _lay_series(
         tuple(item[0] for item in laid),
         tuple(item[2] for item in laid),
         tuple(item[3] for item in laid),
+        tuple(item[4] for item in laid),
     )
 
 

@@ -97,9 +97,12 @@ def _list_held(study: Study, language: str, exhibit: Exhibit, row: Mapping[str, 
     alike = ["case", "exposure", "outcome", "moderator", "design"]
     if int((data[alike] == [row[name] for name in alike]).all(axis=1).sum()) < 2:
         return []
-    claim = next(claim for claim in study.claims if claim.id == row["claim"])
-    controls = study.specification(claim.specification).controls
-    return [label_of(study, language, name) for name in controls]
+    return _label_controls(study, language, row["claim"])
+
+
+def _label_controls(study: Study, language: str, claim: str) -> list[str]:
+    tested = next(c.specification for c in study.claims if c.id == claim)
+    return [label_of(study, language, name) for name in study.specification(tested).controls]
 
 
 def is_clear_of_zero(row: Mapping[str, Any]) -> bool:
@@ -145,7 +148,8 @@ def say_findings(findings: tuple[Finding, ...], study: Study, language: str = "e
     Returns
     -------
     DataFrame
-        Index ``claim``; columns ``sentence``, ``certainty``, and the ``reasons`` for it.
+        Index ``claim``; columns ``sentence``, ``accounted_for`` (the labels of what else the
+        comparison holds alike; empty for none), ``certainty``, and the ``reasons`` for it.
     """
     rows = []
     for finding in findings:
@@ -155,8 +159,9 @@ def say_findings(findings: tuple[Finding, ...], study: Study, language: str = "e
         certainty = say(language, f"grade.{finding.grade.label}")
         reasons = [say(language, f"reason.{name}", **words) for name in finding.grade.reasons]
         told = join(language, reasons, "semicolon")
-        rows.append((finding.claim, sentence, certainty, told))
-    columns = ["claim", "sentence", "certainty", "reasons"]
+        held = join(language, _label_controls(study, language, finding.claim), "comma")
+        rows.append((finding.claim, sentence, held, certainty, told))
+    columns = ["claim", "sentence", "accounted_for", "certainty", "reasons"]
     return pd.DataFrame(rows, columns=columns).set_index("claim")
 
 

@@ -151,7 +151,7 @@ def _state(
         definition=panel.definitions.get(strip_transforms(spec.outcome), {}),
         data=panel.provenance.sources,
         simulated=panel.provenance.simulated,
-        true_effect=None if claim.moderator else _true_effect(panel, fit, exposure),
+        true_effect=_true_effect(panel, fit, term),
     )
 
 
@@ -380,10 +380,10 @@ def _contrast(study: Study, name: str) -> Literal["indicator", "unit"]:
     return "indicator" if study.variable(name).unit == "indicator" else "unit"
 
 
-def _true_effect(panel: Panel, fit: Fit, exposure: str) -> float | None:
+def _true_effect(panel: Panel, fit: Fit, term: str) -> float | None:
     """Give the declared effect of a simulation; none beside a control that it passes through."""
     truth, spec = panel.provenance.truth, fit.specification
-    effect = truth.get(spec.outcome, {}).get(exposure)
-    if effect is None or any(exposure in truth.get(name, {}) for name in spec.regressors):
+    effect = truth.get(spec.outcome, {}).get(term)
+    if effect is None or any(term in truth.get(name, {}) for name in spec.regressors):
         return None
     return in_natural_unit(effect, str(fit.estimates["unit"].iloc[0]))[0]

@@ -1,14 +1,17 @@
 """Collect what a replication kit holds, and leave out what may not be handed on.
 
 The program is the same for every study: in it only names of units are looked for, since
-its gate spells out what it searches. Everything else passes the whole byte scan. Records of
-runs go with public and simulated data only; of those, a file that the scan refuses stays
+its gate spells out what it searches. A simulated source's equations say from what its rows
+are drawn: they are no secret of the rows, though they name the groups. Hashes in the files
+that programs write are passed over: they read like numbers. Everything else passes the
+whole byte scan. Records of runs go with public and simulated data only; of those, a file that the scan refuses stays
 behind, and the kit says so: a run makes it again.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +23,9 @@ from evidence.run import RECORDS, list_papers, read_manifest
 from evidence.sources import Record, load_record
 from evidence.study import Study
 
-_AROUND = ("LICENSE", "CITATION.cff", "Makefile", "environment.yml", "pyproject.toml",
-           "requirements.lock")  # fmt: skip
+_LOCK = "requirements.lock"
+_AROUND = ("LICENSE", "CITATION.cff", "Makefile", "environment.yml", "pyproject.toml", _LOCK)
+_EQUATIONS, _HASH = b"\n[equations]\n", re.compile(rb"\b[0-9a-f]{64}\b")
 _ASIDE = ("data/portal.toml",)
 _TABLES = ("estimates.csv", "findings.json", "exhibits/")
 _OPEN = ("CC0-1.0", "CC BY 4.0", "CC-BY-4.0", "ODC-By-1.0", "PDDL-1.0")
@@ -90,11 +94,10 @@ def collect(cleared: Cleared) -> Contents:
     scan_folder(study.public, cleared)
     program = _read_program(cleared)
     papers = _read_papers(study)
-    for name, payload in papers.items():
-        scan_bytes(payload, cleared, name)
+    _scan_papers(cleared, papers)
     records, left_out = _read_records(cleared)
     for name, payload in {n: p for n, p in records.items() if n.endswith(_TOLD)}.items():
-        scan_bytes(payload, cleared, name)
+        scan_hashed(payload, cleared, name)
     return Contents(
         program=program,
         papers=papers,
@@ -133,6 +136,28 @@ def _read_papers(study: Study) -> dict[str, bytes]:
         if found:
             papers[name] = found[0].read_bytes()
     return papers
+
+
+def _scan_papers(cleared: Cleared, papers: dict[str, bytes]) -> None:
+    drawn = [r for r in load_records(cleared.study) if r.kind == "simulated"]
+    spelt = {f"data/sources/{record.id}.toml" for record in drawn}
+    for name, payload in papers.items():
+        if name == _LOCK:
+            scan_hashed(payload, cleared, name)
+        else:
+            told = payload.partition(_EQUATIONS)[0] if name in spelt else payload
+            scan_bytes(told, cleared, name)
+
+
+def scan_hashed(payload: bytes, cleared: Cleared, name: str) -> None:
+    """Scan a file that a program wrote, but for its SHA-256 hashes.
+
+    Raises
+    ------
+    DisclosureError
+        As ``scan_bytes``.
+    """
+    scan_bytes(_HASH.sub(b"", payload), cleared, name)
 
 
 def _read_data(study: Study) -> dict[str, bytes]:

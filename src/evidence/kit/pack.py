@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evidence.disclosure import Cleared, scan_bytes
 from evidence.files import replace_file
-from evidence.kit.collect import collect
+from evidence.kit.collect import collect, scan_hashed
 from evidence.kit.crate import METADATA, describe_crate, open_crate
 from evidence.kit.exhibits import as_csv, map_exhibits
 from evidence.kit.readme import write_readme
@@ -45,9 +45,10 @@ def write_kit(cleared: Cleared) -> Kit:
     lines = map_exhibits(cleared)
     readme = write_readme(cleared, contents, lines, manifest)
     own = {"README.md": readme.encode("utf-8"), "exhibits.csv": as_csv(lines)}
-    own[METADATA] = describe_crate(crate, cleared, contents, own, manifest)
     for name, payload in own.items():
         scan_bytes(payload, cleared, name)
+    own[METADATA] = describe_crate(crate, cleared, contents, own, manifest)
+    scan_hashed(own[METADATA], cleared, METADATA)
     files = dict(sorted({**contents.files, **own}.items()))
     path = study.internal / f"kit-{study.slug}.zip"
     replace_file(path, _pack(files))

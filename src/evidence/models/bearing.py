@@ -9,7 +9,7 @@ from evidence.models.designs.pooling import tabulate_cells
 from evidence.models.estimators import redesign
 from evidence.models.fit import take_out
 from evidence.models.kernel.curve import leave_out
-from evidence.panel import Panel
+from evidence.panel import Panel, cluster_column
 
 
 def list_cells(panel: Panel, specification: str) -> pd.DataFrame:
@@ -29,32 +29,39 @@ def list_cells(panel: Panel, specification: str) -> pd.DataFrame:
     return tabulate_cells(design, panel.study.specification(specification).exposures[0])
 
 
-def list_bearing(panel: Panel, specification: str) -> pd.DataFrame:
+def list_bearing(panel: Panel, specification: str, level: str = "") -> pd.DataFrame:
     """List who bears the first exposure's coefficient, and what it is without each of them.
 
-    An entity bears it by the squares of the exposure that are left once effects and the other
+    A unit bears it by the squares of the exposure that are left once effects and the other
     regressors are taken out (Frisch and Waugh 1933).
+
+    Parameters
+    ----------
+    level : str
+        Whose units are left out one by one, as in a study's ``level``; empty: entities.
 
     Returns
     -------
     DataFrame
-        Index: the entity, the one that bears most first. Columns ``rows``, ``share`` and
+        Index: the unit, the one that bears most first. Columns ``rows``, ``share`` and
         ``up_to_here`` (of the whole, 0 to 1), ``estimate`` and ``std_error`` without it.
 
     Raises
     ------
     ModelError
         Where the estimator is not least squares, or nothing is left of the exposure.
+    PanelError
+        Where the study declares no units of the level.
     """
+    unit = cluster_column(panel.study, level or panel.study.entity.level)
     sample, design = redesign(panel, specification, ("pooled_ols", "fixed_effects"))
     spec = panel.study.specification(specification)
     names, term = list(spec.regressors), spec.exposures[0]
     left = take_out(sample, spec, names)
     alone, others = left[term].to_numpy(), left.drop(columns=term).to_numpy()
     rest = alone - others @ np.linalg.lstsq(others, alone, rcond=None)[0]
-    entity = sample.data.index.get_level_values("entity")
-    borne = pd.Series(np.square(rest)).groupby(entity.to_numpy()).sum()
-    groups = pd.Series(entity, index=sample.data.index)
+    groups = sample.data[unit]
+    borne = pd.Series(np.square(rest)).groupby(groups.to_numpy()).sum()
     without = leave_out(design, groups, term).set_index("left_out")
     table = pd.DataFrame(
         {
@@ -65,4 +72,4 @@ def list_bearing(panel: Panel, specification: str) -> pd.DataFrame:
         }
     ).sort_values("share", ascending=False, kind="stable")
     table.insert(2, "up_to_here", table["share"].cumsum())
-    return table.rename_axis(sample.study.entity.name)
+    return table.rename_axis(unit)

@@ -44,6 +44,8 @@ COLUMNS = (
 _BORNE = 0.1
 """Share of the largest unit's weight in a coefficient from which another one bears it too."""
 
+_DECIMALS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Fit:
@@ -135,6 +137,7 @@ def list_estimates(fits: tuple[Fit, ...]) -> pd.DataFrame:
     """List what was estimated, a row a coefficient, for the reader of a notebook.
 
     ``within_share`` (0 to 1) says how much of an exposure's variance is within entities.
+    Four decimals, and all of them for an estimate whose error would have none.
     """
     shown = ["estimate", "std_error", "conf_low", "conf_high", "nobs", "n_clusters", "cov_type",
              "within_share", "role", "reason"]  # fmt: skip
@@ -143,7 +146,10 @@ def list_estimates(fits: tuple[Fit, ...]) -> pd.DataFrame:
               for fit in fits]  # fmt: skip
     frame = pd.concat(tables) if fits else empty
     counts = {"nobs": "Int64", "n_clusters": "Int64"}
-    return frame.astype(counts).set_index(["specification", "term"])[shown].round(4)
+    exact = frame.astype(counts).set_index(["specification", "term"])[shown]
+    told, tiny = exact.round(_DECIMALS), (exact["std_error"] < 10.0**-_DECIMALS).to_numpy()
+    told.loc[tiny] = exact.loc[tiny]
+    return told
 
 
 def _bound(counts: dict[str, int], estimates: Estimates | None) -> dict[str, int]:

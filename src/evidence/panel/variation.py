@@ -46,13 +46,16 @@ def list_truth(panel: Panel) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row an exposure or control, a column an outcome: coefficients in the outcome's
-        unit, what passes through other columns included; empty for data that were observed.
+        A row an exposure or control, or the interaction ``a:b`` of a specification, a
+        column an outcome: coefficients in the outcome's unit, what passes through other
+        columns included; empty for data that were observed.
     """
     declared = pd.DataFrame(panel.provenance.truth)
     named = {v.name: v.role for v in panel.study.variables}
+    crossed = dict.fromkeys(x for spec in panel.study.specifications for x in spec.interactions)
+    causes = [*(name for name in named if named[name] != "outcome"), *crossed]
     return declared.loc[
-        [name for name in named if name in declared.index and named[name] != "outcome"],
+        [name for name in causes if name in declared.index],
         [name for name in named if name in declared and named[name] == "outcome"],
     ].dropna(how="all")
 

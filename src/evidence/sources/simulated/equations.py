@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import zlib
 from dataclasses import dataclass, replace
 from typing import Any
@@ -81,7 +83,8 @@ def simulate_equations(
         A row an entity and period that is in the data: entity, time, groups, all columns.
     truth : dict
         Outcome → exposure → true effect of the same period, what passes through other
-        columns included; ``log_<name>`` where the column is ``positive``.
+        columns included; ``log_<name>`` where the column is ``positive``. A product
+        ``a:b`` is how much the effect of ``a`` differs with ``b``.
 
     Raises
     ------
@@ -293,7 +296,10 @@ def _tabulate(grid: _Grid, values: dict[str, Floats], present: Any) -> pd.DataFr
 
 
 def _list_truth(system: Equations) -> dict[str, dict[str, float]]:
-    """Follow effects of the same period along the columns, what passes through others included."""
+    """Follow effects of the same period along the columns, what passes through others included.
+
+    The effect of a product ``a:b`` says how much that of ``a`` differs with ``b``.
+    """
     truth: dict[str, dict[str, float]] = {}
     through: dict[str, dict[str, float]] = {}
     for equation in system.columns:
@@ -301,12 +307,27 @@ def _list_truth(system: Equations) -> dict[str, dict[str, float]]:
             continue
         total: dict[str, float] = {}
         for name, effect in equation.effects.items():
-            if ":" in name or name.startswith("lag1_"):
-                continue
-            total[name] = total.get(name, 0.0) + effect
-            for behind, further in through.get(name, {}).items():
-                total[behind] = total.get(behind, 0.0) + effect * further
+            for term, weight in _follow(name, through).items():
+                total[term] = total.get(term, 0.0) + effect * weight
         through[equation.name] = {} if equation.kind == "positive" else total
         if total:
             truth["log_" * (equation.kind == "positive") + equation.name] = total
     return truth
+
+
+def _follow(name: str, through: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Weigh what a cause stands for: itself and what it follows from; nothing for a lag."""
+    factors = name.split(":")
+    if any(factor.startswith("lag1_") for factor in factors):
+        return {}
+    if len(factors) == 1:
+        return {name: 1.0, **through.get(name, {})}
+    behind = [
+        {factor: 1.0, **{k: v for k, v in through.get(factor, {}).items() if ":" not in k}}
+        for factor in factors
+    ]
+    return {
+        ":".join(terms): math.prod(b[t] for b, t in zip(behind, terms, strict=True))
+        for terms in itertools.product(*behind)
+        if len(set(terms)) == len(terms)
+    }
