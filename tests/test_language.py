@@ -188,7 +188,7 @@ def test_a_share_of_questions_is_told_in_questions_of_an_assessment() -> None:
     told = {"definition": {"asked": "250"}, "unit": "percentage points", "estimate": -3.1}
     entry = {**ENTRY, **told, "conf_low": -4.2, "conf_high": -2.0}
     sentence = word_finding("en", "sentence", entry, WORDS)
-    assert sentence.endswith("That is about 8 of the 250 questions that an assessment asks.")
+    assert sentence.endswith("That is about 8 of the 250 questions that count in an assessment.")
     small = word_finding("en", "sentence", {**entry, "estimate": -0.4}, WORDS)
     assert "about 1.0 of the 250 questions" in small
     for other in ({"direction": "unclear"}, {"unit": "percent"}, {"moderator": "size"}):

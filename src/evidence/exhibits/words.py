@@ -25,7 +25,7 @@ from evidence.language import (
     word_finding,
 )
 from evidence.sources import load_record
-from evidence.study import Study, label_of, names_of_case, nouns_of
+from evidence.study import Specification, Study, label_of, names_of_case, nouns_of
 
 _ALT = {"unclear": "untold", "unproven": "thin"}
 
@@ -101,8 +101,11 @@ def _list_held(study: Study, language: str, exhibit: Exhibit, row: Mapping[str, 
 
 
 def _label_controls(study: Study, language: str, claim: str) -> list[str]:
-    tested = next(c.specification for c in study.claims if c.id == claim)
-    return [label_of(study, language, name) for name in study.specification(tested).controls]
+    return [label_of(study, language, name) for name in _tested(study, claim).controls]
+
+
+def _tested(study: Study, claim: str) -> Specification:
+    return study.specification(next(c.specification for c in study.claims if c.id == claim))
 
 
 def is_clear_of_zero(row: Mapping[str, Any]) -> bool:
@@ -149,7 +152,8 @@ def say_findings(findings: tuple[Finding, ...], study: Study, language: str = "e
     -------
     DataFrame
         Index ``claim``; columns ``sentence``, ``accounted_for`` (the labels of what else the
-        comparison holds alike; empty for none), ``certainty``, and the ``reasons`` for it.
+        comparison takes into account, other exposures and effects but the entity's
+        included; empty for none), ``certainty``, and the ``reasons`` for it.
     """
     rows = []
     for finding in findings:
@@ -159,10 +163,21 @@ def say_findings(findings: tuple[Finding, ...], study: Study, language: str = "e
         certainty = say(language, f"grade.{finding.grade.label}")
         reasons = [say(language, f"reason.{name}", **words) for name in finding.grade.reasons]
         told = join(language, reasons, "semicolon")
-        held = join(language, _label_controls(study, language, finding.claim), "comma")
+        held = join(language, _label_rest(study, language, finding), "comma")
         rows.append((finding.claim, sentence, held, certainty, told))
     columns = ["claim", "sentence", "accounted_for", "certainty", "reasons"]
     return pd.DataFrame(rows, columns=columns).set_index("claim")
+
+
+def _label_rest(study: Study, language: str, finding: Finding) -> list[str]:
+    """Label what a finding's regression holds beside its exposure and its entities."""
+    spec = _tested(study, finding.claim)
+    own = {finding.exposure, finding.moderator}
+    named = {"time": study.time.name}
+    effects = [e.split(":") for e in spec.effects if e != "entity"]
+    crossed = [[label_of(study, language, named.get(x, x)) for x in parts] for parts in effects]
+    rest = [label_of(study, language, name) for name in spec.regressors if name not in own]
+    return [*rest, *(" × ".join(labels) for labels in crossed)]
 
 
 def tabulate_cells(

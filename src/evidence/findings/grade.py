@@ -83,6 +83,7 @@ def _list_problems(standing: Standing) -> list[str]:
     over_time = standing.design in _OVER_TIME
     told = standing.direction in {"decrease", "increase", "unproven"}
     few = _compare(standing.n_clusters)
+    carrying = None if standing.direction == "refused" else standing.n_carrying
     agreement, p_adjusted = standing.agreement, standing.p_adjusted
     problems = {
         "no_pretrends": over_time and standing.two_way and standing.pretrends == "unknown",
@@ -96,8 +97,8 @@ def _list_problems(standing: Standing) -> list[str]:
         "interval_spans_zero": standing.direction == "unclear",
         "no_test": standing.direction in {"untested", "refused"},
         **few,
-        "few_carrying": standing.n_carrying is not None and standing.n_carrying < FEW_CARRIERS,
-        "few_carriers": standing.n_carrying is not None and standing.n_carrying < VERY_FEW_CLUSTERS,
+        "few_carrying": carrying is not None and carrying < FEW_CARRIERS,
+        "few_carriers": carrying is not None and carrying < VERY_FEW_CLUSTERS,
         "attrition": standing.attrition > _MOST_ATTRITION,
         "specifications_differ": told and agreement is not None and agreement < _LEAST_AGREEMENT,
         "multiplicity": told and p_adjusted is not None and p_adjusted > _SIGNIFICANT,

@@ -118,7 +118,8 @@ def map_tables(
     if len(parts) > 1:
         frame = CodedFrame(pd.concat([part.data for part in parts], ignore_index=True))
     if any("kind" in table for table, _ in tables):
-        reason = f"rows that the file marks {NOT_A_FINDING}, which are no findings, left out"
+        left = steps[0][1] - len(frame.data)
+        reason = f"{left} rows left out that the file marks {NOT_A_FINDING}: they are no findings"
         steps.append(("findings", len(frame.data), reason))
     if "assessment" in frame.data:
         frame = _keep_latest(frame, keys)
