@@ -12,7 +12,7 @@ from conftest import ROOT, write_case
 from evidence.brief import check_text, write_brief
 from evidence.brief.blocks import list_texts
 from evidence.brief.exporter import BriefExporter
-from evidence.brief.model import compose
+from evidence.brief.model import _how, compose
 from evidence.brief.names import name_points
 from evidence.disclosure import clear
 from evidence.errors import BriefError, DisclosureError, EvidenceError, LanguageError
@@ -112,6 +112,20 @@ def test_the_page_asks_the_network_for_nothing_and_runs_nothing(chains_page: str
     assert "default-src 'none'" in chains_page
     assert "http" not in re.sub(r'http-equiv="', "", chains_page.split("</style>")[1])
     assert "input_area" not in chains_page
+
+
+@pytest.mark.parametrize(
+    ("effects", "told"),
+    [(["entity", "time"], True), (["entity", "buyer:time"], True), (["entity"], False)],
+)
+def test_the_page_says_whether_a_common_calendar_is_taken_out(
+    chains: Study, chains_neck: Neck, effects: list[str], *, told: bool
+) -> None:
+    within = [{**f, "effects": effects} for f in chains_neck.findings]
+    cleared = clear(chains_neck, chains)
+    said = " ".join(_how(replace(cleared, neck=replace(chains_neck, findings=within)), "en"))
+    assert ("what changes for all in the same period is removed" in said) is told
+    assert ("so can what changed for all" in said) is not told
 
 
 def test_simulated_data_are_called_so_at_every_turn(chains_page: str, plants_page: str) -> None:

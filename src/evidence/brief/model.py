@@ -231,7 +231,8 @@ def _how(cleared: Cleared, language: str) -> list[str]:
 
 
 def _how_key(entry: dict[str, Any]) -> str:
-    one_way = entry["design"] == "within" and "time" not in entry["effects"]
+    calendar = any("time" in effect.split(":") for effect in entry["effects"])
+    one_way = entry["design"] == "within" and not calendar
     return "within_entity" if one_way else str(entry["design"])
 
 
