@@ -216,6 +216,17 @@ def test_a_sentence_is_shown_as_text_and_a_small_number_with_its_digits() -> Non
     assert cells == ["0.6108", "-0.0000031", "0.000070", "0.0000"]
 
 
+def test_heads_of_several_levels_are_joined() -> None:
+    frame = pd.DataFrame([[1.5, 2.5]], columns=pd.MultiIndex.from_product([["first"], ["a", "b"]]))
+    assert re.findall("<th>([^<]+)</th>", show(frame).data) == ["first, a", "first, b"]
+
+
+def test_a_date_stays_on_one_line() -> None:
+    told = show(pd.DataFrame({"date": ["2021-11-30", "2019"]})).data
+    assert told.count("white-space: nowrap") == 1
+    assert 'nowrap">2021-11-30<' in told
+
+
 def test_a_table_of_checks_says_what_they_ask() -> None:
     keys = [("s", "hansen"), ("s", "within_share x"), ("s", "unknown")]
     index = pd.MultiIndex.from_tuples(keys, names=["specification", "check"])

@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
@@ -49,6 +50,7 @@ _DRAWN: dict[str, Callable[[Exhibit, Study, str, Width], Figure]] = {
 }
 _DPI = 220
 _DECIMALS, _MOST_DECIMALS = 4, 8
+_DATE = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 """Dots an inch of a PNG, for documents that do not take SVG."""
 
 
@@ -147,12 +149,13 @@ def _as_table(frame: pd.DataFrame) -> str:
             told.isetitem(n, told.iloc[:, n].map(_write_small, na_action="ignore").to_numpy())
     for n in (n for n, text in enumerate(texts) if text):
         told.isetitem(n, told.iloc[:, n].map(_lean, na_action="ignore").to_numpy())
-    if told.columns.nlevels == 1:
-        heads = [
-            (_lean if text else html.escape)(str(head))
-            for head, text in zip(told.columns, texts, strict=True)
-        ]
-        told.columns = pd.Index(heads, name=told.columns.name)
+    if told.columns.nlevels > 1:
+        told.columns = pd.Index([", ".join(map(str, head)) for head in told.columns])
+    heads = [
+        (_lean if text else html.escape)(str(head))
+        for head, text in zip(told.columns, texts, strict=True)
+    ]
+    told.columns = pd.Index(heads, name=told.columns.name)
     numbered = isinstance(told.index, pd.RangeIndex)
     if not numbered:
         told = told.rename(index=_lean).rename_axis(index=lambda name: name and _lean(name))
@@ -177,8 +180,9 @@ def _write_small(value: float) -> str:
 
 
 def _lean(text: object) -> str:
-    """Set a text to the left; JupyterLab sets all cells to the right."""
-    return f'<div style="text-align: left">{html.escape(str(text))}</div>'
+    """Set a text to the left, a date on one line; JupyterLab sets all cells to the right."""
+    unbroken = "; white-space: nowrap" if _DATE.fullmatch(str(text)) else ""
+    return f'<div style="text-align: left{unbroken}">{html.escape(str(text))}</div>'
 
 
 def _as_legend(said: Mapping[str, str]) -> str:

@@ -119,7 +119,8 @@ def map_tables(
         frame = CodedFrame(pd.concat([part.data for part in parts], ignore_index=True))
     if any("kind" in table for table, _ in tables):
         left = steps[0][1] - len(frame.data)
-        reason = f"{left} rows left out that the file marks {NOT_A_FINDING}: they are no findings"
+        mark = f"{NOT_A_FINDING}, Better Work's mark of what is no finding"
+        reason = f"{left} rows left out that the file marks {mark}"
         steps.append(("findings", len(frame.data), reason))
     if "assessment" in frame.data:
         frame = _keep_latest(frame, keys)
