@@ -257,6 +257,8 @@ def test_a_figure_counts_the_entities_of_each_estimate_where_they_differ(
     days = [replace(v, unit="day") if v.role == "time" else v for v in plants.variables]
     daily = replace(plants, variables=tuple(days))
     assert "Year 1987" in subtitle(daily, "en", figure)
+    bare = [replace(v, label={}) if v.role == "time" else v for v in days]
+    assert "; 1987" in subtitle(replace(plants, variables=tuple(bare)), "en", figure)
 
 
 def test_the_variables_of_a_study_are_listed_in_its_words(chains: Study) -> None:

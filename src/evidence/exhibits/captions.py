@@ -216,9 +216,9 @@ def _say_periods(study: Study, language: str, rows: list[dict[str, Any]]) -> str
     first = min(int(row["first_period"]) for row in rows)
     last = max(int(row["last_period"]) for row in rows)
     told = format_period(language, first, last)
-    if study.time.unit == "year":
+    label = study.time.label.get(language, "")
+    if study.time.unit == "year" or not label:
         return told
-    label = label_of(study, language, study.time.name)
     return say(language, "figure.time", label=capitalise(label), period=told)
 
 

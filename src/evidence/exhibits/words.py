@@ -173,7 +173,7 @@ def _label_rest(study: Study, language: str, finding: Finding) -> list[str]:
     """Label what a finding's regression holds beside its exposure and its entities."""
     spec = _tested(study, finding.claim)
     own = {finding.exposure, finding.moderator}
-    named = {"time": study.time.name}
+    named = {"entity": study.entity.name, "time": study.time.name}
     effects = [e.split(":") for e in spec.effects if e != "entity"]
     crossed = [[label_of(study, language, named.get(x, x)) for x in parts] for parts in effects]
     rest = [label_of(study, language, name) for name in spec.regressors if name not in own]

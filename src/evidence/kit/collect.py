@@ -4,8 +4,8 @@ The program is the same for every study: in it only names of units are looked fo
 its gate spells out what it searches. A simulated source's equations say from what its rows
 are drawn: they are no secret of the rows, though they name the groups. Hashes in the files
 that programs write are passed over: they read like numbers. Everything else passes the
-whole byte scan. Records of runs go with public and simulated data only; of those, a file that the scan refuses stays
-behind, and the kit says so: a run makes it again.
+whole byte scan. Records of runs go with public and simulated data only; of those, a file
+that the scan refuses stays behind, and the kit says so: a run makes it again.
 """
 
 from __future__ import annotations
