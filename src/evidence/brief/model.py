@@ -33,7 +33,7 @@ from evidence.language import (
     say,
     word_finding,
 )
-from evidence.study import Prose, is_planned, question_of
+from evidence.study import Prose, is_planned, question_of, takes_out_calendar
 
 _HEADINGS = {"messages": "key_messages", "advice": "advice"}
 _MESSAGE = "sections.messages.blocks[1].items"
@@ -231,8 +231,7 @@ def _how(cleared: Cleared, language: str) -> list[str]:
 
 
 def _how_key(entry: dict[str, Any]) -> str:
-    calendar = any("time" in effect.split(":") for effect in entry["effects"])
-    one_way = entry["design"] == "within" and not calendar
+    one_way = entry["design"] == "within" and not takes_out_calendar(entry["effects"])
     return "within_entity" if one_way else str(entry["design"])
 
 

@@ -19,7 +19,7 @@ from evidence.findings.noun import Direction, Finding
 from evidence.measures import strip_transforms
 from evidence.models import COLUMNS, CONF_LEVEL, Fit, adjust_p_values
 from evidence.panel import Panel, measure_attrition
-from evidence.study import Claim, Specification, Study
+from evidence.study import Claim, Specification, Study, takes_out_calendar
 
 LOG_POINTS = "log points"
 _ADOPTION = frozenset({"callaway_santanna", "sun_abraham", "imputation"})
@@ -248,7 +248,7 @@ def _classify(spec: Specification) -> tuple[str, bool]:
     if spec.estimator in _NEED_ENTITY and "entity" not in spec.effects:
         design = "pooled"
     followed = spec.estimator in _OWN_ENTITY or "entity" in spec.effects
-    calendar = any("time" in effect.split(":") for effect in spec.effects)
+    calendar = takes_out_calendar(spec.effects)
     return design, spec.estimator in _ADOPTION or (followed and calendar)
 
 

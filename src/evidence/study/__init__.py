@@ -49,6 +49,7 @@ from evidence.study.sections import (
     Specification,
     Variable,
     Waiver,
+    takes_out_calendar,
 )
 from evidence.study.words import label_of, names_of_case, nouns_of, question_of
 
@@ -102,5 +103,6 @@ __all__ = [
     "read_replies",
     "replies_path",
     "select_case",
+    "takes_out_calendar",
     "write_lock",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Annotated, Literal, get_args
 
@@ -139,6 +140,11 @@ class Specification:
     def interactions(self) -> tuple[str, ...]:
         """Terms of exposures with moderators, ``exposure:moderator``."""
         return tuple(f"{x}:{m}" for x in self.exposures for m in self.moderators)
+
+
+def takes_out_calendar(effects: Sequence[str]) -> bool:
+    """Tell whether effects take out what changes for all in a period, or for all of a group."""
+    return any("time" in effect.split(":") for effect in effects)
 
 
 @strict
